@@ -1,0 +1,2 @@
+//! The lisle command.
+fn main() {}

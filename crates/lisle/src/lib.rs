@@ -1,0 +1,68 @@
+//! Ordinary blocking code as coroutines: one per task, written straight down like a thread,
+//! millions on a few OS threads.
+//!
+//! *Your code stays `std`; only `spawn` changes.*
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! lisle::spawn(move || {
+//!     for stream in listener.incoming() {
+//!         let mut stream = stream.unwrap();
+//!         // A coroutine per connection; `read` suspends it, not an OS thread.
+//!         lisle::spawn(move || std::io::copy(&mut stream.try_clone().unwrap(), &mut stream));
+//!     }
+//! });
+//!
+//! let mut client = TcpStream::connect(address)?;
+//! client.write_all(b"ping")?;
+//! let mut reply = [0; 4];
+//! client.read_exact(&mut reply)?;
+//! assert_eq!(&reply, b"ping");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What a coroutine is
+//!
+//! To everything in user space a coroutine is a thread: it has a stack, thread-locals, an `errno`,
+//! a panic count and a [`std::thread::current`] of its own, and destructors of its thread-locals
+//! run when it ends. Only the kernel does not know about it. That is why [`spawn`] is safe, with
+//! the bounds of [`std::thread::spawn`], although coroutines move between OS threads.
+//!
+//! # What suspends
+//!
+//! With the `hooks` feature (on by default) the calls of the C library that std blocks in are
+//! interposed: sockets, pipes, sleeping, yielding, futexes (hence `Mutex`, `Condvar`, `RwLock`,
+//! `Barrier`, `mpsc`, `park`), joining OS threads, waiting for children, resolving names. On a
+//! coroutine they suspend it; elsewhere they are the plain calls. There is no `lisle::net` and no
+//! `lisle::Mutex`: std *is* the API.
+//!
+//! # Cargo features
+//!
+//! - **`hooks`** (default): interposition as described. Without it a blocking call blocks its
+//!   worker, and only this crate's own functions suspend.
+
+mod blocking;
+mod coroutine;
+mod packet;
+pub mod runtime;
+mod scope;
+mod spawn;
+mod time;
+
+// Linked for its symbols alone.
+#[cfg(feature = "hooks")]
+use lisle_hook as _;
+
+pub use blocking::{OsThreadPin, blocking, pin_to_os_thread};
+pub use coroutine::{Coroutine, CoroutineId, current, park, park_timeout};
+pub use lisle_macros::{main, test};
+pub use scope::{Scope, ScopedJoinHandle, scope};
+pub use spawn::{Builder, JoinHandle, spawn};
+pub use time::{sleep, yield_now};
+
+#[doc(hidden)]
+pub use runtime::run_main;

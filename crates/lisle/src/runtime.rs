@@ -1,0 +1,113 @@
+//! The process's runtime: its mode and its set-up.
+//!
+//! There is one runtime in a process. It starts with the first coroutine, from the environment's
+//! settings or those [`Builder::install`] left, and lasts as long as the process does.
+
+use std::sync::OnceLock;
+
+use lisle_rt::{Config, Runtime};
+
+pub use lisle_rt::AlreadyStarted;
+
+/// How coroutines are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// M:N: many coroutines on a few OS threads.
+    Coroutines,
+    /// 1:1: each coroutine is an OS thread. Asked for with `LISLE_MODE=threads`, or taken where
+    /// the platform cannot do better; then one line on standard error says why.
+    Threads,
+}
+
+/// The mode of this process. Starts the runtime if it has not started yet.
+pub fn mode() -> Mode {
+    match current_or_start() {
+        Some(_) => Mode::Coroutines,
+        None => Mode::Threads,
+    }
+}
+
+/// The number of workers: OS threads that run coroutines at the same time. Starts the runtime if
+/// it has not started yet.
+///
+/// In 1:1 mode, the number of threads that the machine runs at the same time.
+pub fn workers() -> usize {
+    match current_or_start() {
+        Some(rt) => rt.workers(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+/// The runtime, or none in 1:1 mode.
+pub(crate) fn current_or_start() -> Option<Runtime> {
+    Runtime::get_or_start().unwrap_or_else(|reason| {
+        note_threads(reason);
+        None
+    })
+}
+
+/// Says once why the process runs in 1:1 mode although nobody asked for that.
+fn note_threads(reason: &'static str) {
+    static NOTED: OnceLock<()> = OnceLock::new();
+    NOTED.get_or_init(|| eprintln!("lisle: running each coroutine as an OS thread: {reason}"));
+}
+
+/// The set-up of the runtime. What is not set comes from the environment, then from defaults.
+///
+/// ```
+/// lisle::runtime::Builder::new().workers(2).stack_size(128 << 10).install()?;
+/// assert_eq!(lisle::spawn(|| 1).join().unwrap(), 1);
+/// # Ok::<(), lisle::runtime::AlreadyStarted>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder changes nothing until install is called"]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of workers, at least 1 and at most 1024. Default: `LISLE_WORKERS`, else
+    /// [`available_parallelism`](std::thread::available_parallelism), which respects CPU affinity
+    /// and control groups.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.config.workers = Some(count);
+        self
+    }
+
+    /// Reserved stack of a coroutine, in bytes. Default: `LISLE_STACK_SIZE`, else 256 KiB.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.config.stack_size = Some(bytes);
+        self
+    }
+
+    /// The mode. Default: `LISLE_MODE` (`coroutines` or `threads`), else coroutines.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.config.threads = Some(mode == Mode::Threads);
+        self
+    }
+
+    /// Makes this the set-up of the process's runtime.
+    ///
+    /// # Errors
+    /// If the runtime runs already or a set-up was installed before.
+    pub fn install(self) -> Result<(), AlreadyStarted> {
+        lisle_rt::install(self.config)
+    }
+}
+
+/// Runs `f` as a coroutine and returns its value; what the attribute macros expand to.
+///
+/// # Panics
+/// With the panic of `f`.
+pub fn run_main<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    crate::scope(|s| match s.spawn(f).join() {
+        Ok(value) => value,
+        Err(payload) => std::panic::resume_unwind(payload),
+    })
+}

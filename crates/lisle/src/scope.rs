@@ -1,0 +1,165 @@
+//! Coroutines that borrow: [`scope`].
+//!
+//! The shape and the guarantees are those of [`std::thread::scope`]: every coroutine of the scope
+//! has ended when `scope` returns or unwinds, so they may borrow what lives outside of it.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crate::coroutine::{self, Coroutine};
+use crate::spawn::{Builder, Joiner};
+
+/// The count that a scope waits for.
+///
+/// `running` counts coroutines whose packet still exists. The owner alone waits for it to fall to
+/// zero; whoever takes it there wakes the owner. Release on the decrement and Acquire on the
+/// owner's load make everything the coroutines did visible to the owner.
+pub(crate) struct ScopeData {
+    running: AtomicUsize,
+    panicked: AtomicBool,
+    owner: Coroutine,
+}
+
+impl ScopeData {
+    pub(crate) fn started(&self) {
+        // Cannot overflow: each counted coroutine has an allocation of its own.
+        self.running.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self, panicked: bool) {
+        if panicked {
+            self.panicked.store(true, Ordering::Relaxed);
+        }
+        if self.running.fetch_sub(1, Ordering::Release) == 1 {
+            self.owner.unpark();
+        }
+    }
+}
+
+/// The scope of coroutines that may borrow from `'env`; see [`scope`].
+#[derive(Debug)]
+pub struct Scope<'scope, 'env: 'scope> {
+    data: Arc<ScopeData>,
+    /// Invariance over both lifetimes, without which a coroutine could borrow what ends sooner.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+impl fmt::Debug for ScopeData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeData").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+/// Runs `f` with a scope in which coroutines may borrow from the environment.
+///
+/// ```
+/// let numbers = vec![1, 2, 3];
+/// let sum = lisle::scope(|s| {
+///     let ours = s.spawn(|| numbers.iter().sum::<i32>());
+///     s.spawn(|| println!("borrowed too: {numbers:?}"));
+///     ours.join().unwrap()
+/// });
+/// assert_eq!(sum, 6);
+/// ```
+///
+/// # Panics
+/// With the panic of `f`; or, if a coroutine that nobody joined panicked, with
+/// `"a scoped coroutine panicked"`. In either case after all coroutines have ended.
+pub fn scope<'env, F, T>(f: F) -> T
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+{
+    let scope = Scope {
+        data: Arc::new(ScopeData {
+            running: AtomicUsize::new(0),
+            panicked: AtomicBool::new(false),
+            owner: coroutine::current(),
+        }),
+        scope: PhantomData,
+        env: PhantomData,
+    };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    while scope.data.running.load(Ordering::Acquire) != 0 {
+        coroutine::park();
+    }
+    match result {
+        Err(payload) => panic::resume_unwind(payload),
+        Ok(_) if scope.data.panicked.load(Ordering::Relaxed) => {
+            panic!("a scoped coroutine panicked")
+        }
+        Ok(value) => value,
+    }
+}
+
+impl<'scope, 'env> Scope<'scope, 'env> {
+    /// Starts a coroutine in the scope.
+    ///
+    /// # Panics
+    /// If no stack can be had; [`Builder::spawn_scoped`] returns that as an error.
+    pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Builder::new().spawn_scoped(self, f).expect("failed to spawn a coroutine")
+    }
+}
+
+impl Builder {
+    /// Starts a coroutine in `scope`; see [`scope`](crate::scope()).
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        // SAFETY: `scope` does not return before the packet is gone, and the packet is dropped
+        // after the closure and its result.
+        let joiner = unsafe { self.spawn_unchecked(f, Some(Arc::clone(&scope.data)))? };
+        Ok(ScopedJoinHandle { joiner, scope: PhantomData })
+    }
+}
+
+/// Owns the right to join a coroutine of a [`scope`].
+pub struct ScopedJoinHandle<'scope, T> {
+    joiner: Joiner<T>,
+    scope: PhantomData<&'scope ()>,
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    /// Waits for the coroutine to end; see [`JoinHandle::join`](crate::JoinHandle::join).
+    ///
+    /// # Errors
+    /// If the coroutine panicked, the payload of the panic.
+    pub fn join(self) -> thread::Result<T> {
+        self.joiner.join()
+    }
+
+    /// Whether the coroutine has ended.
+    pub fn is_finished(&self) -> bool {
+        self.joiner.is_finished()
+    }
+
+    /// A handle to the coroutine itself.
+    pub fn coroutine(&self) -> &Coroutine {
+        self.joiner.coroutine()
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedJoinHandle").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! The null backend: a platform without M:N mode.
+//!
+//! It offers the names that the API crate uses and can construct none of their values, so that the
+//! API is written once, without conditional compilation, and the compiler proves that the 1:1 path
+//! is taken.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+
+/// A running M:N runtime; there is none here.
+#[derive(Clone, Copy, Debug)]
+pub enum Runtime {}
+
+/// A coroutine; there is none here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TaskRef {}
+
+/// Why M:N mode is not to be had.
+pub const UNSUPPORTED: &str = "this platform is not x86-64 Linux with glibc";
+
+impl Runtime {
+    /// Never: there is no M:N mode here.
+    pub fn get_or_start() -> Result<Option<Runtime>, &'static str> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Never called: no value of this type exists.
+    ///
+    /// # Safety
+    /// As for the real backend.
+    pub unsafe fn spawn<F: FnOnce()>(
+        self,
+        _: Option<Arc<str>>,
+        _: Option<usize>,
+        _: F,
+    ) -> io::Result<TaskRef> {
+        match self {}
+    }
+
+    /// Never called: no value of this type exists.
+    pub fn workers(self) -> usize {
+        match self {}
+    }
+}
+
+impl TaskRef {
+    /// Never called: no value of this type exists.
+    pub fn id(self) -> u64 {
+        match self {}
+    }
+
+    /// Never called: no value of this type exists.
+    pub fn name(self) -> Option<Arc<str>> {
+        match self {}
+    }
+
+    /// Never called: no value of this type exists.
+    pub fn unpark(self) {
+        match self {}
+    }
+}
+
+/// The calling coroutine: none here.
+pub fn current() -> Option<TaskRef> {
+    None
+}
+
+/// Takes note of the configuration, which 1:1 mode has no use for.
+pub fn install(_: Config) -> Result<(), crate::config::AlreadyStarted> {
+    Ok(())
+}
+
+/// Not reached: only coroutines call it.
+pub fn yield_now() {
+    std::thread::yield_now();
+}
+
+/// Not reached: only coroutines call it.
+pub fn sleep(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Not reached: only coroutines call it.
+pub fn park(_: Option<Instant>) {
+    std::thread::park();
+}
+
+/// Not reached: only holders of a [`TaskRef`] wait so.
+pub fn wait_while(_: &AtomicU32, _: u32) {
+    unreachable!("there are no coroutines here")
+}
+
+/// Wakes nobody: nobody waits through [`wait_while`] here.
+pub fn wake_all(_: &AtomicU32) {}
+
+/// Runs `f` at once.
+pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// Nothing to pin: code runs on OS threads.
+pub fn pin() {}
+
+/// The counterpart of [`pin`].
+pub fn unpin() {}
