@@ -1,0 +1,239 @@
+//! What a thread is to the C library, for coroutines.
+//!
+//! ```text
+//!   higher addresses
+//!   +----------------------------+ <- top, given by the caller
+//!   | control block              |  struct pthread: identity, keys, cancellation, robust list
+//!   +----------------------------+ <- thread pointer (FS base), aligned
+//!   | static thread-locals       |  of the program and the libraries it was started with
+//!   | room for later libraries   |  that want a fixed place
+//!   +----------------------------+ <- ThreadBlock::stack_top
+//!   | stack, downwards           |
+//! ```
+//!
+//! [`Blocks::discover`] learns the layout from the running C library, makes one block and tests
+//! it; whatever differs from a real thread is reported as [`Unsupported`], and the runtime falls
+//! back to OS threads. [`Blocks::build`] makes a block; [`Blocks::finish`] ends a coroutine on it:
+//! destructors, then initial values for the next. A block is never freed (see `modules`).
+//!
+//! # Ways not taken
+//!
+//! 1. Copying a thread's whole block, identity included: two threads would then share the owner
+//!    word of recursive locks.
+//! 2. Letting glibc make a real thread and stealing its `clone`: it works, and needs a dispatcher
+//!    for system calls, three traps (14 us) a thread, and rseq switched off.
+//! 3. `_dl_allocate_tls_init` to make a block new again: it forgets the allocator's cache, loses
+//!    memory of dynamic thread-locals, and its second argument changed meaning between releases.
+
+mod keys;
+mod list;
+mod modules;
+mod selftest;
+mod symbols;
+mod template;
+
+use std::ffi::{CStr, c_void};
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use list::StackList;
+use modules::Modules;
+use symbols::Symbols;
+use template::{Template, Word};
+
+use crate::arch;
+
+/// Why thread blocks cannot be made on this system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// The processor or the kernel does not let user space set the FS base.
+    FsGsBase,
+    /// Shadow stacks are in use.
+    ShadowStack,
+    /// The C library lacks a symbol.
+    Symbol(&'static CStr),
+    /// The C library's layout is not the expected one, here.
+    Layout(&'static str),
+    /// A thread could not be made, with this error number.
+    Thread(i32),
+    /// Memory is exhausted.
+    Memory,
+    /// A block behaved differently from a real thread, here.
+    SelfTest(&'static str),
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FsGsBase => {
+                f.write_str("no FSGSBASE instructions (Linux 5.9 or later enables them)")
+            }
+            Self::ShadowStack => f.write_str(
+                "shadow stacks are on (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off turns them off)",
+            ),
+            Self::Symbol(name) => {
+                write!(
+                    f,
+                    "the C library has no {} (glibc 2.34 or later has)",
+                    name.to_string_lossy()
+                )
+            }
+            Self::Layout(what) => write!(f, "unknown layout of the C library: {what}"),
+            Self::Thread(errno) => {
+                write!(f, "cannot make a thread: {}", std::io::Error::from_raw_os_error(*errno))
+            }
+            Self::Memory => f.write_str("out of memory"),
+            Self::SelfTest(what) => write!(f, "self-test of thread blocks failed: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// How this process's C library wants its threads; made once.
+#[derive(Debug)]
+pub struct Blocks {
+    symbols: Symbols,
+    template: Template,
+    modules: Modules,
+    list: StackList,
+    next_id: AtomicU32,
+}
+
+/// A thread block in place, on its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadBlock {
+    /// The FS base that selects it.
+    pub fs: usize,
+    /// Where the stack below it begins, aligned to 64.
+    pub stack_top: usize,
+}
+
+/// Pseudo thread ids: above every id the kernel gives (2^22), below the bits that futexes of
+/// owned locks use (2^30). The kernel answers "no such thread" for them, which the library takes
+/// for one that has just ended.
+const FIRST_ID: u32 = 0x2000_0000;
+const LAST_ID: u32 = 0x3fff_ffff;
+
+/// The C library's `LC_GLOBAL_LOCALE`, which crate libc lacks.
+const GLOBAL_LOCALE: libc::locale_t = std::ptr::without_provenance_mut(usize::MAX);
+
+impl Blocks {
+    /// Learns the layout from the running process and tests a block.
+    ///
+    /// # Errors
+    /// Why coroutines cannot be threads here.
+    pub fn discover() -> Result<Self, Unsupported> {
+        if !lisle_sys::cpu::has_fsgsbase() {
+            return Err(Unsupported::FsGsBase);
+        }
+        if lisle_sys::cpu::has_shadow_stack() {
+            return Err(Unsupported::ShadowStack);
+        }
+        let symbols = Symbols::look_up()?;
+        let template = Template::take(&symbols)?;
+        let modules = Modules::new(&symbols);
+        let list = StackList::new(symbols.stack_user);
+        list.verify()?;
+        let blocks = Blocks { symbols, template, modules, list, next_id: AtomicU32::new(FIRST_ID) };
+        selftest::run(&blocks)?;
+        Ok(blocks)
+    }
+
+    /// Bytes that a block takes at the top of a stack, at most.
+    pub fn size(&self) -> usize {
+        self.symbols.tls_size + 2 * self.symbols.tls_align
+    }
+
+    /// Makes a block that ends at or below `top` on a stack that begins at `low`. `None` when
+    /// memory or the supply of half a billion identities is exhausted.
+    ///
+    /// # Safety
+    /// `low..top` is zeroed memory of at least [`size`](Self::size) bytes that stays mapped for
+    /// ever and is used for this block and its stack alone.
+    pub unsafe fn build(&self, low: usize, top: usize) -> Option<ThreadBlock> {
+        let symbols = &self.symbols;
+        let fs = (top - symbols.sizeof_pthread) & !(symbols.tls_align - 1);
+        let stack_top = (fs - (symbols.tls_size - symbols.sizeof_pthread)) & !63;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        if !(FIRST_ID..=LAST_ID).contains(&id) {
+            self.next_id.store(LAST_ID + 1, Ordering::Relaxed);
+            return None;
+        }
+        // SAFETY: the address has the room the library asked for, zeroed.
+        if unsafe { (symbols.allocate_tls)(fs as *mut c_void) }.is_null() {
+            return None;
+        }
+        // SAFETY: the control block is `sizeof_pthread` bytes at `fs`, all within the range.
+        unsafe { self.write_control_block(fs, low, top, id) };
+        // SAFETY: complete now; the memory stays for ever by the caller's promise.
+        unsafe { self.list.insert(fs + symbols.offset_list) };
+        Some(ThreadBlock { fs, stack_top })
+    }
+
+    /// # Safety
+    /// As [`build`](Self::build); `fs` is the block's place in it.
+    unsafe fn write_control_block(&self, fs: usize, low: usize, top: usize, id: u32) {
+        for (index, word) in self.template.words.iter().enumerate() {
+            let value = match *word {
+                Word::Value(0) | Word::Keep => continue,
+                Word::Value(value) => value,
+                Word::Own(offset) => fs + offset,
+                Word::StackLow => low,
+                Word::StackSize => top - low,
+            };
+            // SAFETY: within the control block.
+            unsafe { (fs as *mut usize).add(index).write(value) };
+        }
+        // SAFETY: fields of the control block, and of the library's own static thread-locals just
+        // initialised by it; the last is the area for the processor number, of which nobody told
+        // the kernel: -1 makes the library ask the kernel instead.
+        unsafe {
+            ((fs + self.symbols.offset_tid) as *mut u32).write(id);
+            let (pointer, target) = self.template.resolver;
+            (fs.wrapping_add_signed(pointer) as *mut usize).write(fs + target);
+            if let Some(area) = self.symbols.rseq {
+                (fs.wrapping_add_signed(area + 4) as *mut i32).write(-1);
+            }
+        }
+    }
+
+    /// To be called once by the first code that runs on a new block.
+    ///
+    /// # Safety
+    /// The running stack belongs to a block made by [`build`](Self::build).
+    pub unsafe fn begin(&self) {
+        // The tables of character classes hang on the locale; this sets them.
+        // SAFETY: the global locale always exists.
+        unsafe { libc::uselocale(GLOBAL_LOCALE) };
+    }
+
+    /// Runs the destructors of the running thread's thread-locals, then those of its pthread key
+    /// values, in the order a real thread's end has them.
+    ///
+    /// # Safety
+    /// The running stack belongs to a block of ours, and the coroutine's code is over.
+    pub unsafe fn run_destructors(&self) {
+        // SAFETY: the library's own function for this; the caller vouches for the moment.
+        unsafe { (self.symbols.call_tls_destructors)() };
+        let table = arch::fs_base() + self.symbols.offset_specific;
+        // SAFETY: the table of the running thread.
+        unsafe { keys::run_destructors(self.symbols.keys, table) };
+    }
+
+    /// Gives every thread-local of the running block its initial value, for the next coroutine.
+    ///
+    /// # Safety
+    /// [`run_destructors`](Self::run_destructors) has run, and no thread-local is in use.
+    pub unsafe fn restore(&self) {
+        // SAFETY: the caller's obligation; the global locale always exists.
+        unsafe {
+            if libc::uselocale(std::ptr::null_mut()) != GLOBAL_LOCALE {
+                libc::uselocale(GLOBAL_LOCALE);
+            }
+            *libc::__errno_location() = 0;
+            self.modules.restore();
+        }
+    }
+}

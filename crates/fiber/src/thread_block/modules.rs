@@ -1,0 +1,232 @@
+//! The thread-locals of every loaded object, and making them new again.
+//!
+//! A block is never freed: the C library's allocator keeps a cache in its thread-locals that
+//! nobody outside can free. So a block is reused, and what the next coroutine finds in it must be
+//! what a new thread finds: the initial image of each object's thread-locals. Only the C library's
+//! own and the loader's stay as they are, cache included.
+//!
+//! Objects come and go with `dlopen` and `dlclose`. The loader notes each in a table with the
+//! generation in which it came; the set of modules kept here is remade when that table changes,
+//! which a few loads per coroutine's end find out.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::symbols::{SlotInfo, Symbols};
+
+/// One object's thread-locals.
+#[derive(Clone, Copy, Debug)]
+struct Module {
+    /// The loader's number for it.
+    id: usize,
+    /// The initialised part.
+    image: *const u8,
+    image_len: usize,
+    /// All of it; what exceeds the image is zero.
+    len: usize,
+    /// Distance below the thread pointer, for those that have a fixed place in every block.
+    below: Option<usize>,
+}
+
+/// The objects loaded at some moment.
+#[derive(Debug)]
+struct Set {
+    signature: usize,
+    /// Slots that the signature covers.
+    slots: usize,
+    modules: Vec<Module>,
+}
+
+/// The objects loaded now, shared by all blocks.
+///
+/// `current` points to a set that is never freed (sets change with `dlopen`, so there are few),
+/// which is why readers need no lock. It is replaced by a plain swap: two threads that remake it
+/// at the same moment make equal sets.
+#[derive(Debug)]
+pub(super) struct Modules {
+    slots: SlotInfo,
+    own_code: [usize; 2],
+    current: AtomicPtr<Set>,
+}
+
+impl Modules {
+    pub(super) fn new(symbols: &Symbols) -> Self {
+        let modules = Modules {
+            slots: symbols.slots,
+            own_code: symbols.own_code,
+            current: AtomicPtr::new(ptr::null_mut()),
+        };
+        modules.refresh();
+        modules
+    }
+
+    /// Restores the initial images in the block of the running thread.
+    ///
+    /// # Safety
+    /// The thread-locals of the running thread are destroyed already, and nothing refers to them.
+    pub(super) unsafe fn restore(&self) {
+        let thread_pointer = crate::arch::fs_base();
+        let mut set = self.set();
+        if self.signature(set.slots) != set.signature {
+            set = self.refresh();
+        }
+        let mut dynamic = false;
+        for module in &set.modules {
+            match module.below {
+                // SAFETY: the place belongs to the module in every block; the caller says that it
+                // is free to be overwritten.
+                Some(below) => unsafe { module.write(thread_pointer - below) },
+                None => dynamic = true,
+            }
+        }
+        if dynamic {
+            // SAFETY: as above, for the places the loader names.
+            unsafe { restore_dynamic(set) };
+        }
+    }
+
+    fn set(&self) -> &'static Set {
+        // SAFETY: `new` stored a set; sets are leaked, so the reference stays valid.
+        unsafe { &*self.current.load(Ordering::Acquire) }
+    }
+
+    fn refresh(&self) -> &'static Set {
+        let mut collect = Collect { own_code: self.own_code, modules: Vec::new() };
+        // SAFETY: the callback gets the pointer it is declared for, during the call.
+        unsafe { libc::dl_iterate_phdr(Some(collect_one), (&raw mut collect).cast()) };
+        let slots = collect.modules.iter().map(|m| m.id + 1).max().unwrap_or(0) + 1;
+        for module in &mut collect.modules {
+            module.below = self.slots.static_offset(module.id);
+        }
+        let signature = self.signature(slots);
+        let set = Box::into_raw(Box::new(Set { signature, slots, modules: collect.modules }));
+        self.current.store(set, Ordering::Release);
+        // SAFETY: leaked just now.
+        unsafe { &*set }
+    }
+
+    /// A number that changes when an object with thread-locals comes or goes. New objects take a
+    /// free slot or the one after the last, which `slots` includes.
+    fn signature(&self, slots: usize) -> usize {
+        let mut signature = 0_usize;
+        self.slots.each(slots, |generation, map| {
+            signature = signature.rotate_left(7) ^ generation ^ map;
+        });
+        signature
+    }
+}
+
+impl SlotInfo {
+    /// Calls `f(generation, map)` for the first `count` slots.
+    fn each(&self, count: usize, mut f: impl FnMut(usize, usize)) {
+        // SAFETY: the loader's list is only ever appended to; words are read one by one, and a
+        // torn picture only makes the signature differ, which is found out at the next look.
+        unsafe {
+            let read = |address: usize| ptr::read_volatile(address as *const usize);
+            let (mut node, mut left) = (read(self.list), count);
+            while node != 0 && left > 0 {
+                let len = read(node + self.len).min(left);
+                for index in 0..len {
+                    let slot = node + self.first + index * self.stride;
+                    f(read(slot + self.generation), read(slot + self.map));
+                }
+                left -= len;
+                node = read(node + self.next);
+            }
+        }
+    }
+
+    /// The distance below the thread pointer of a module that has a fixed place.
+    fn static_offset(&self, module: usize) -> Option<usize> {
+        let (mut index, mut found) = (0, 0);
+        self.each(module + 1, |_, map| {
+            if index == module {
+                found = map;
+            }
+            index += 1;
+        });
+        if found == 0 {
+            return None;
+        }
+        // SAFETY: the link map of a loaded object; the caller holds no object open, but objects
+        // with thread-locals of ours in use are.
+        let offset = unsafe { ptr::read_volatile((found + self.map_offset) as *const usize) };
+        // 0: no place decided yet; -1: decided to have none.
+        (offset != 0 && offset != usize::MAX).then_some(offset)
+    }
+}
+
+impl Module {
+    /// # Safety
+    /// `place` has room for the module's thread-locals, which nobody uses.
+    unsafe fn write(&self, place: usize) {
+        let place = place as *mut u8;
+        // SAFETY: the caller vouches for the place; the image is part of the loaded object.
+        unsafe {
+            ptr::copy_nonoverlapping(self.image, place, self.image_len);
+            ptr::write_bytes(place.add(self.image_len), 0, self.len - self.image_len);
+        }
+    }
+}
+
+struct Collect {
+    own_code: [usize; 2],
+    modules: Vec<Module>,
+}
+
+/// Notes one object's thread-locals, unless it is the C library or the loader.
+unsafe extern "C" fn collect_one(
+    info: *mut libc::dl_phdr_info,
+    _: libc::size_t,
+    collect: *mut c_void,
+) -> c_int {
+    // SAFETY: `refresh` passes this; the info is valid during the call.
+    let (info, collect) = unsafe { (&*info, &mut *collect.cast::<Collect>()) };
+    // SAFETY: the loader gives the address and the number of program headers.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
+    let base = info.dlpi_addr as usize;
+    let is_own = headers.iter().filter(|h| h.p_type == libc::PT_LOAD).any(|h| {
+        let start = base + h.p_vaddr as usize;
+        collect.own_code.iter().any(|code| (start..start + h.p_memsz as usize).contains(code))
+    });
+    if is_own {
+        return 0;
+    }
+    for header in headers.iter().filter(|h| h.p_type == libc::PT_TLS) {
+        collect.modules.push(Module {
+            id: info.dlpi_tls_modid,
+            image: (base + header.p_vaddr as usize) as *const u8,
+            image_len: header.p_filesz as usize,
+            len: header.p_memsz as usize,
+            below: None,
+        });
+    }
+    0
+}
+
+/// Restores the modules whose place the loader chose for this thread when it first used them.
+///
+/// # Safety
+/// As [`Modules::restore`].
+unsafe fn restore_dynamic(set: &Set) {
+    unsafe extern "C" fn one(
+        info: *mut libc::dl_phdr_info,
+        _: libc::size_t,
+        set: *mut c_void,
+    ) -> c_int {
+        // SAFETY: `restore_dynamic` passes the set; the info is valid during the call.
+        let (info, set) = unsafe { (&*info, &*set.cast::<Set>()) };
+        let is_this = |m: &&Module| m.below.is_none() && m.id == info.dlpi_tls_modid;
+        if !info.dlpi_tls_data.is_null()
+            && let Some(module) = set.modules.iter().find(is_this)
+        {
+            // SAFETY: the loader's place for this module in the running thread, which the caller
+            // of `restore` says is free to be overwritten.
+            unsafe { module.write(info.dlpi_tls_data as usize) };
+        }
+        0
+    }
+    // SAFETY: the callback reads the set alone.
+    unsafe { libc::dl_iterate_phdr(Some(one), ptr::from_ref(set).cast_mut().cast()) };
+}
