@@ -83,7 +83,7 @@ impl fmt::Debug for Coroutine {
 /// A handle to the calling coroutine, or to the calling OS thread outside of coroutines.
 pub fn current() -> Coroutine {
     match lisle_rt::current() {
-        Some(task) => Coroutine::task(task, task.name()),
+        Some(task) => Coroutine::task(task, lisle_rt::current_name()),
         None => Coroutine::thread(thread::current()),
     }
 }

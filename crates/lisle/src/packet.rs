@@ -2,65 +2,44 @@
 
 use std::cell::UnsafeCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use crate::scope::ScopeData;
 
 /// The place of the result, shared by the coroutine and its handle.
 ///
-/// `done` is the only word of the protocol:
-///
-/// | value | meaning | set by | who may touch `result` |
-/// |---|---|---|---|
-/// | 0 | running | creation | the coroutine |
-/// | 1 | finished | the coroutine, once, with Release | the handle, after an Acquire load |
+/// The coroutine alone touches `result` until it has ended; its handle alone afterwards. The end is
+/// told by the runtime (or by joining the OS thread), with Release and Acquire.
 pub(crate) struct Packet<T> {
-    done: AtomicU32,
     result: UnsafeCell<Option<thread::Result<T>>>,
     scope: Option<Arc<ScopeData>>,
 }
 
-// SAFETY: the table above gives `result` one owner at a time; the value crosses threads, so it
-// must be Send. The panic payload is Send by its type.
+// SAFETY: by the rule above `result` has one owner at a time; the value crosses threads, so it must
+// be Send. The panic payload is Send by its type.
 unsafe impl<T: Send> Sync for Packet<T> {}
 
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
-        Arc::new(Packet { done: AtomicU32::new(0), result: UnsafeCell::new(None), scope })
+        Arc::new(Packet { result: UnsafeCell::new(None), scope })
     }
 
-    /// Stores the result and wakes whoever joins.
+    /// Stores the result.
     ///
     /// # Safety
     /// Called once, by the coroutine.
-    pub(crate) unsafe fn complete(&self, result: thread::Result<T>) {
-        // SAFETY: `done` is 0, so by the table the coroutine alone may touch the result.
+    pub(crate) unsafe fn store(&self, result: thread::Result<T>) {
+        // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
-        self.done.store(1, Ordering::Release);
-        lisle_rt::wake_all(&self.done);
     }
 
-    /// Whether the coroutine has finished.
-    pub(crate) fn is_done(&self) -> bool {
-        self.done.load(Ordering::Acquire) == 1
-    }
-
-    /// Waits until the coroutine has finished, on a coroutine or an OS thread.
-    pub(crate) fn wait(&self) {
-        while !self.is_done() {
-            lisle_rt::wait_while(&self.done, 0);
-        }
-    }
-
-    /// Takes the result of a finished coroutine.
+    /// Takes the result.
     ///
     /// # Safety
-    /// The caller is the only handle.
+    /// The coroutine has ended and the caller is the only handle.
     pub(crate) unsafe fn take(&self) -> thread::Result<T> {
-        debug_assert!(self.is_done(), "the result is taken after the end");
-        // SAFETY: `done` is 1, so by the table the handle alone may touch the result.
-        unsafe { (*self.result.get()).take() }.expect("a finished coroutine left its result")
+        // SAFETY: by the rule on the type the handle alone touches the result now.
+        unsafe { (*self.result.get()).take() }.expect("an ended coroutine left its result")
     }
 }
 

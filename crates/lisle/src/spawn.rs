@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
-use lisle_rt::Runtime;
+use lisle_rt::{Runtime, TaskRef};
 
 use crate::coroutine::Coroutine;
 use crate::packet::Packet;
@@ -108,8 +108,8 @@ impl Builder {
         let theirs = Arc::clone(&packet);
         let body = move || {
             let result = panic::catch_unwind(AssertUnwindSafe(f));
-            // SAFETY: the coroutine completes its packet once, here.
-            unsafe { theirs.complete(result) };
+            // SAFETY: the coroutine stores its result once, here.
+            unsafe { theirs.store(result) };
         };
         match runtime::current_or_start() {
             // SAFETY: the caller's obligation.
@@ -132,7 +132,7 @@ impl Builder {
         let name: Option<Arc<str>> = self.name.map(Arc::from);
         // SAFETY: the caller's obligation; the body is Send and catches every panic.
         let task = unsafe { rt.spawn(name.clone(), self.stack_size, body)? };
-        Ok(Joiner { packet, native: None, coroutine: Coroutine::task(task, name) })
+        Ok(Joiner { packet, native: Native::Task(task), coroutine: Coroutine::task(task, name) })
     }
 
     /// 1:1 mode.
@@ -154,30 +154,39 @@ impl Builder {
         // SAFETY: the caller's obligation.
         let native = unsafe { builder.spawn_unchecked(body)? };
         let coroutine = Coroutine::thread(native.thread().clone());
-        Ok(Joiner { packet, native: Some(native), coroutine })
+        Ok(Joiner { packet, native: Native::Thread(native), coroutine })
     }
 }
 
 /// What both kinds of handle are made of.
 pub(crate) struct Joiner<T> {
     packet: Arc<Packet<T>>,
-    /// In 1:1 mode, the thread to join, so that it has ended when `join` returns, as with std.
-    native: Option<thread::JoinHandle<()>>,
+    native: Native,
     coroutine: Coroutine,
+}
+
+/// What runs the coroutine.
+enum Native {
+    Task(TaskRef),
+    Thread(thread::JoinHandle<()>),
 }
 
 impl<T> Joiner<T> {
     pub(crate) fn join(self) -> thread::Result<T> {
         match self.native {
-            Some(thread) => thread.join().expect("the body catches every panic"),
-            None => self.packet.wait(),
+            Native::Task(task) => task.join(),
+            Native::Thread(thread) => thread.join().expect("the body catches every panic"),
         }
-        // SAFETY: a joiner is not cloned and `join` consumes it, so it is the only handle.
+        // SAFETY: it has ended. A joiner is not cloned and `join` consumes it, so it is the only
+        // handle.
         unsafe { self.packet.take() }
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.packet.is_done()
+        match &self.native {
+            Native::Task(task) => task.is_over(),
+            Native::Thread(thread) => thread.is_finished(),
+        }
     }
 
     pub(crate) fn coroutine(&self) -> &Coroutine {

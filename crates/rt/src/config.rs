@@ -27,3 +27,62 @@ impl fmt::Display for AlreadyStarted {
 }
 
 impl Error for AlreadyStarted {}
+
+/// The set-up with nothing left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
+    allow(dead_code)
+)]
+pub(crate) struct Settings {
+    pub(crate) workers: usize,
+    pub(crate) stack_size: usize,
+    pub(crate) threads: bool,
+}
+
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
+    allow(dead_code)
+)]
+impl Settings {
+    const STACK_SIZE: usize = 256 << 10;
+    const MAX_WORKERS: usize = 1024;
+
+    /// Fills in from the environment what the program left open, and from defaults what the
+    /// environment leaves open. A value that cannot be used is told on standard error.
+    pub(crate) fn complete(config: Config) -> Self {
+        let number = |name| variable(name, |text| text.parse().ok().filter(|&n: &usize| n > 0));
+        let threads = || {
+            variable("LISLE_MODE", |text| match text {
+                "threads" => Some(true),
+                "coroutines" => Some(false),
+                _ => None,
+            })
+        };
+        let available = || std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = config.workers.or_else(|| number("LISLE_WORKERS")).unwrap_or_else(available);
+        Settings {
+            workers: workers.clamp(1, Self::MAX_WORKERS),
+            stack_size: config
+                .stack_size
+                .or_else(|| number("LISLE_STACK_SIZE"))
+                .unwrap_or(Self::STACK_SIZE)
+                .max(Self::STACK_SIZE / 8),
+            threads: config.threads.or_else(threads).unwrap_or(false),
+        }
+    }
+}
+
+/// The value of an environment variable, unless it is unset, empty or makes no sense.
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
+    allow(dead_code)
+)]
+fn variable<T>(name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let text = std::env::var_os(name).filter(|text| !text.is_empty())?;
+    let value = text.to_str().and_then(parse);
+    if value.is_none() {
+        eprintln!("lisle: ignoring {name}={}: not a value it can have", text.display());
+    }
+    value
+}

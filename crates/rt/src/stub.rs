@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -54,7 +53,12 @@ impl TaskRef {
     }
 
     /// Never called: no value of this type exists.
-    pub fn name(self) -> Option<Arc<str>> {
+    pub fn is_over(self) -> bool {
+        match self {}
+    }
+
+    /// Never called: no value of this type exists.
+    pub fn join(self) {
         match self {}
     }
 
@@ -66,6 +70,11 @@ impl TaskRef {
 
 /// The calling coroutine: none here.
 pub fn current() -> Option<TaskRef> {
+    None
+}
+
+/// The name of the calling coroutine: none here.
+pub fn current_name() -> Option<Arc<str>> {
     None
 }
 
@@ -88,14 +97,6 @@ pub fn sleep(duration: Duration) {
 pub fn park(_: Option<Instant>) {
     std::thread::park();
 }
-
-/// Not reached: only holders of a [`TaskRef`] wait so.
-pub fn wait_while(_: &AtomicU32, _: u32) {
-    unreachable!("there are no coroutines here")
-}
-
-/// Wakes nobody: nobody waits through [`wait_while`] here.
-pub fn wake_all(_: &AtomicU32) {}
 
 /// Runs `f` at once.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {

@@ -1,0 +1,18 @@
+//! Forks of a process with coroutines.
+//!
+//! The child has one thread, the one that forked, with that coroutine's stack if it was one. It
+//! goes on as an ordinary thread: no coroutine is current any more, so every hook is the plain
+//! call, and the runtime is forgotten.
+
+use super::{current, runtime};
+
+/// Has children of forks set right, from now on.
+pub(crate) fn watch() {
+    extern "C" fn in_child() {
+        current::set(None);
+        runtime::forget_after_fork();
+    }
+    // SAFETY: the handler is fit for a child of a fork: it stores words. The only error is lack
+    // of memory at the start, when allocation failures end the process anyway.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+}

@@ -1,0 +1,203 @@
+//! M:N mode; see the crate.
+
+mod carrier;
+mod current;
+mod fork;
+pub mod lot;
+mod overflow;
+mod parker;
+pub mod poller;
+mod runtime;
+mod setxid;
+mod spare;
+mod spawn;
+mod stack;
+mod task;
+mod wait;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use lisle_sys::clock;
+
+use crate::config::{AlreadyStarted, Config};
+use task::Task;
+
+pub use spare::{blocking, pin, unpin};
+
+/// The running M:N runtime.
+#[derive(Clone, Copy)]
+pub struct Runtime(&'static runtime::Shared);
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("workers", &self.workers()).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// The runtime, started if it was not; none if OS threads were asked for.
+    ///
+    /// # Errors
+    /// Why coroutines are not to be had here.
+    pub fn get_or_start() -> Result<Option<Self>, &'static str> {
+        Ok(runtime::get_or_start()?.map(Runtime))
+    }
+
+    /// Starts a coroutine.
+    ///
+    /// # Errors
+    /// No stack can be had.
+    ///
+    /// # Safety
+    /// What `body` captures may be used on other threads, for as long as the coroutine runs. It
+    /// must not unwind.
+    pub unsafe fn spawn<F: FnOnce()>(
+        self,
+        name: Option<Arc<str>>,
+        stack_size: Option<usize>,
+        body: F,
+    ) -> io::Result<TaskRef> {
+        // SAFETY: the caller's obligation.
+        let (task, id) = unsafe { spawn::spawn(self.0, name, stack_size, body)? };
+        Ok(TaskRef { task, id })
+    }
+
+    /// The number of workers.
+    pub fn workers(self) -> usize {
+        self.0.workers().len()
+    }
+}
+
+/// A coroutine, running or ended.
+#[derive(Clone, Copy)]
+pub struct TaskRef {
+    task: &'static Task,
+    id: u64,
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskRef").field("id", &self.id).finish()
+    }
+}
+
+impl TaskRef {
+    /// Its identity, never reused in the process.
+    pub fn id(self) -> u64 {
+        self.id
+    }
+
+    /// Whether it has ended, destructors of its thread-locals included.
+    pub fn is_over(self) -> bool {
+        self.task.is_over(self.id)
+    }
+
+    /// Waits until it has ended.
+    pub fn join(self) {
+        let life = &self.task.life;
+        while !self.is_over() {
+            // Bit 0 asks to be woken; see `Task::end_life`.
+            let seen = life.fetch_or(1, Ordering::AcqRel) | 1;
+            if self.is_over() {
+                // The bit may have been set for the next life, which wakes nobody in vain.
+                return;
+            }
+            // Any end of the wait leads to another look.
+            let _ = lot::wait(life, seen, lot::ANY, None);
+        }
+    }
+
+    /// Makes its current or next [`park`] return; nothing if it has ended.
+    pub fn unpark(self) {
+        if !self.is_over() {
+            parker::unpark(self.task);
+        }
+    }
+}
+
+/// The calling coroutine.
+pub fn current() -> Option<TaskRef> {
+    current::current().map(|task| TaskRef { task, id: task.id() })
+}
+
+/// The name of the calling coroutine.
+pub fn current_name() -> Option<Arc<str>> {
+    // SAFETY: the coroutine itself asks.
+    current::current().and_then(|task| unsafe { task.name() }.clone())
+}
+
+/// Whether the caller is a coroutine that can suspend here, rather than code on an OS thread or
+/// a coroutine that is pinned to one.
+#[inline]
+pub fn can_suspend() -> bool {
+    current::suspendable().is_some()
+}
+
+/// Takes note of the set-up for the start to come.
+///
+/// # Errors
+/// If the runtime has started, or one was installed before.
+pub fn install(config: Config) -> Result<(), AlreadyStarted> {
+    runtime::install(config)
+}
+
+/// Lets the other runnable coroutines of this worker run first.
+pub fn yield_now() {
+    let Some((task, worker)) = current::suspendable() else {
+        lisle_sys::thread::yield_now();
+        return;
+    };
+    // SAFETY: the running coroutine, its worker, its carrier; the commit runs on the worker's
+    // thread and gives the coroutine away once its stack has been left.
+    unsafe {
+        let next = worker.next_local();
+        if next.is_none() && !worker.wants_look() {
+            return;
+        }
+        task.carrier().leave(task, next, || worker.requeue(task));
+    }
+}
+
+/// Suspends the calling coroutine for at least `duration`.
+pub fn sleep(duration: Duration) {
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    sleep_until(clock::now().saturating_add(nanos));
+}
+
+/// Suspends the calling coroutine until `deadline`, in nanoseconds of the monotonic clock.
+pub fn sleep_until(deadline: u64) {
+    match current::suspendable() {
+        Some((task, worker)) => {
+            wait::Wait::arm(task, worker).suspend(Some(deadline));
+        }
+        None => {
+            let word = std::sync::atomic::AtomicU32::new(0);
+            while clock::now() < deadline {
+                // Nobody wakes this word: the wait ends by its deadline or a signal.
+                let _ = lisle_sys::futex::wait(&word, 0, Some(deadline));
+            }
+        }
+    }
+}
+
+/// Waits for the calling coroutine's token; see `lisle::park`.
+pub fn park(deadline: Option<Instant>) {
+    let Some(task) = current::current() else { return };
+    let deadline = deadline.map(|deadline| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
+    });
+    parker::park(task, deadline);
+}
+
+/// To be called before `fd` ceases to be what it is: closed, or replaced by `dup2`.
+pub fn closing(fd: i32) {
+    if let Some(shared) = runtime::started() {
+        shared.poller.closing(fd);
+    }
+}

@@ -1,0 +1,287 @@
+//! What is known of one descriptor: events seen, coroutines that wait.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use lisle_core::RawSpin;
+use lisle_sys::{Errno, fd};
+
+use crate::mn::worker::Alarm;
+
+/// What a coroutine waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Something to read, to accept, or an end or error.
+    Read,
+    /// Room to write, a connection made, or an end or error.
+    Write,
+}
+
+/// How a wait for a descriptor ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// There was an event, or there may have been: try again.
+    Ready,
+    /// The deadline passed.
+    TimedOut,
+    /// Such files cannot be waited for; most are always ready. The error of the registration.
+    Unpollable(Errno),
+    /// The descriptor was closed meanwhile. The open file goes on under another number, unless
+    /// descriptors are exhausted.
+    Closed(Option<Moved>),
+}
+
+/// An open file kept for those who waited for a descriptor that was closed. The last one closes
+/// it.
+#[derive(Debug)]
+pub struct Moved(Arc<Duplicate>);
+
+#[derive(Debug)]
+struct Duplicate {
+    fd: i32,
+}
+
+impl Moved {
+    pub(super) fn new(fd: i32) -> Option<Self> {
+        Some(Moved(Arc::new(Duplicate { fd: fd::duplicate(fd).ok()? })))
+    }
+
+    pub(super) fn share(&self) -> Self {
+        Moved(Arc::clone(&self.0))
+    }
+
+    /// The number it goes on under.
+    pub fn fd(&self) -> i32 {
+        self.0.fd
+    }
+}
+
+impl Drop for Duplicate {
+    fn drop(&mut self) {
+        // Whatever waited for it is gone, but the slot must not be taken for the next file's.
+        crate::mn::runtime::shared().poller.closing(self.fd);
+        fd::close(self.fd);
+    }
+}
+
+/// See the module. All-zero memory is a valid slot of a descriptor nobody has waited for.
+#[repr(C, align(64))]
+pub(crate) struct Slot {
+    lock: RawSpin,
+    /// Serialises sections of `Descriptor::exclusively`.
+    pub(super) turn: RawSpin,
+    /// Events seen, for reading and for writing. Incremented under the lock, read without: a
+    /// reader that sees the old value of an event that comes at this moment queues itself under
+    /// the lock, where it sees the new one.
+    ticks: [AtomicU32; 2],
+    /// Ticks at which everything was read, plus one; 0 when unknown, `NEVER` when such knowledge
+    /// is not to be had.
+    drained: AtomicU32,
+    /// The hooks' knowledge of the open file; 0 for none.
+    pub(super) facts: AtomicU64,
+    state: UnsafeCell<State>,
+}
+
+/// Under the lock.
+struct State {
+    generation: u32,
+    registered: bool,
+    heads: [*mut Waiter; 2],
+}
+
+/// After an end or an error there are no more events, and urgent data makes reads short although
+/// there is more to read.
+const NEVER: u32 = u32::MAX;
+
+// SAFETY: `state` is touched under the lock alone.
+unsafe impl Sync for Slot {}
+
+/// A coroutine in a slot's list; lies on its stack.
+pub(super) struct Waiter {
+    alarm: Option<Alarm>,
+    queued: bool,
+    next: *mut Waiter,
+    prev: *mut Waiter,
+    /// Where to go on, if the descriptor was closed.
+    moved: Cell<Option<Moved>>,
+}
+
+impl Waiter {
+    pub(super) fn new() -> Self {
+        Waiter {
+            alarm: None,
+            queued: false,
+            next: ptr::null_mut(),
+            prev: ptr::null_mut(),
+            moved: Cell::new(None),
+        }
+    }
+}
+
+/// A locked slot.
+pub(super) struct Waiters<'a>(&'a Slot);
+
+impl Drop for Waiters<'_> {
+    fn drop(&mut self) {
+        // SAFETY: locked when this was made.
+        unsafe { self.0.lock.unlock() };
+    }
+}
+
+impl Slot {
+    pub(super) fn lock(&self) -> Waiters<'_> {
+        self.lock.lock();
+        Waiters(self)
+    }
+
+    pub(super) fn ticks(&self, direction: Direction) -> u32 {
+        self.ticks[direction as usize].load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_drained(&self, ticks: u32) {
+        let old = self.drained.load(Ordering::Relaxed);
+        if old != NEVER {
+            // Fails if NEVER came in between, which must stay.
+            let _ = self.drained.compare_exchange(
+                old,
+                ticks.wrapping_add(1),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    pub(super) fn is_drained(&self, ticks: u32) -> bool {
+        let drained = self.drained.load(Ordering::Relaxed);
+        drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0
+    }
+
+    /// From now on a short read does not mean that everything was read. To be called before the
+    /// event is counted, so that whoever sees the count sees this.
+    pub(super) fn never_drained(&self) {
+        self.drained.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// Counts an event, at the first call for it, and unlinks a waiter. To be called until there
+    /// is none: the lock is not held while the waiter is woken.
+    pub(super) fn next_waiter(&self, generation: u32, direction: Direction) -> Option<Alarm> {
+        let waiters = self.lock();
+        let state = waiters.state();
+        // SAFETY: the lock is held.
+        let state = unsafe { &mut *state };
+        if state.generation != generation {
+            return None;
+        }
+        self.ticks[direction as usize].fetch_add(1, Ordering::Release);
+        let head = state.heads[direction as usize];
+        if head.is_null() {
+            return None;
+        }
+        // SAFETY: queued waiters are alive; the lock is held.
+        unsafe {
+            state.remove(direction, head);
+            (*head).alarm
+        }
+    }
+
+    /// Unlinks `waiter` if it still is in the list, and says where to go on.
+    ///
+    /// # Safety
+    /// It was pushed to this slot for this direction.
+    pub(super) unsafe fn unlink(&self, direction: Direction, waiter: *mut Waiter) -> Option<Moved> {
+        let waiters = self.lock();
+        // SAFETY: the lock is held; the waiter is the caller's.
+        unsafe {
+            if (*waiter).queued {
+                (*waiters.state()).remove(direction, waiter);
+            }
+            (*waiter).moved.take()
+        }
+    }
+}
+
+impl Waiters<'_> {
+    fn state(&self) -> *mut State {
+        self.0.state.get()
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        // SAFETY: the lock is held.
+        unsafe { (*self.state()).registered }
+    }
+
+    pub(super) fn set_registered(&self) {
+        // SAFETY: the lock is held.
+        unsafe { (*self.state()).registered = true };
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        // SAFETY: the lock is held.
+        unsafe { (*self.state()).generation }
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        // SAFETY: the lock is held.
+        unsafe { (*self.state()).heads.iter().any(|head| !head.is_null()) }
+    }
+
+    /// Queues a waiter.
+    ///
+    /// # Safety
+    /// `waiter` is in no list and stays in place until [`Slot::unlink`] was called for it.
+    pub(super) unsafe fn push(&self, direction: Direction, waiter: *mut Waiter, alarm: Alarm) {
+        // SAFETY: the lock is held; the head is alive since it is queued.
+        unsafe {
+            let head = &mut (*self.state()).heads[direction as usize];
+            (*waiter).alarm = Some(alarm);
+            (*waiter).next = *head;
+            (*waiter).prev = ptr::null_mut();
+            (*waiter).queued = true;
+            if let Some(next) = head.as_mut() {
+                next.prev = waiter;
+            }
+            *head = waiter;
+        }
+    }
+
+    /// Makes the slot that of a descriptor nobody has waited for, and gives every waiter to `each`
+    /// with the place to leave word of where to go on.
+    pub(super) fn renew(&self, mut each: impl FnMut(Alarm, &Cell<Option<Moved>>)) {
+        // SAFETY: the lock is held; queued waiters are alive.
+        unsafe {
+            let state = &mut *self.state();
+            state.generation = state.generation.wrapping_add(1);
+            state.registered = false;
+            for direction in [Direction::Read, Direction::Write] {
+                while let Some(head) = state.heads[direction as usize].as_mut() {
+                    state.remove(direction, head);
+                    if let Some(alarm) = head.alarm {
+                        each(alarm, &head.moved);
+                    }
+                }
+            }
+        }
+        self.0.drained.store(0, Ordering::Relaxed);
+        self.0.facts.store(0, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// # Safety
+    /// The lock is held; the waiter is in the list of that direction.
+    unsafe fn remove(&mut self, direction: Direction, waiter: *mut Waiter) {
+        // SAFETY: the caller's obligation; neighbours are alive since they are queued.
+        unsafe {
+            match (*waiter).prev.as_mut() {
+                Some(prev) => prev.next = (*waiter).next,
+                None => self.heads[direction as usize] = (*waiter).next,
+            }
+            if let Some(next) = (*waiter).next.as_mut() {
+                next.prev = (*waiter).prev;
+            }
+            (*waiter).queued = false;
+        }
+    }
+}

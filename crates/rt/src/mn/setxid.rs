@@ -1,0 +1,61 @@
+//! `setuid` and its kin, while coroutines run.
+//!
+//! The kernel changes the identity of one thread; the C library makes it the process's by a signal
+//! (33) to every thread on its list, whose handler clears a flag in *the running thread's* control
+//! block. On a carrier that runs a coroutine that is the coroutine's block, and the caller would
+//! wait for ever for the carrier's. So the handler is wrapped: it runs with the FS base of the OS
+//! thread, which the carrier notes where the GS base points.
+//!
+//! The library installs its handler when it makes its first thread, which has happened by the time
+//! the runtime starts.
+
+use std::arch::asm;
+use std::ffi::c_void;
+use std::sync::OnceLock;
+
+use lisle_fiber::{fs_base, gs_base};
+use lisle_sys::signal;
+
+/// The library's `SIGSETXID`.
+const SETXID: i32 = 33;
+
+type Handler = unsafe extern "C" fn(i32, *mut c_void, *mut c_void);
+
+static PREVIOUS: OnceLock<Handler> = OnceLock::new();
+
+/// Wraps the library's handler, once.
+pub(crate) fn wrap() {
+    let Ok(mut action) = signal::action(SETXID) else { return };
+    if action.handler == libc::SIG_DFL || action.handler == libc::SIG_IGN {
+        return;
+    }
+    // SAFETY: the library's handler takes the arguments of SA_SIGINFO.
+    let previous = unsafe { std::mem::transmute::<usize, Handler>(action.handler) };
+    if PREVIOUS.set(previous).is_err() {
+        return;
+    }
+    action.handler = handler as *const () as usize;
+    // SAFETY: flags, mask and restorer stay the library's; the handler adds two register changes.
+    let _ = unsafe { signal::set_action(SETXID, &action) };
+}
+
+unsafe extern "C" fn handler(signal: i32, info: *mut c_void, context: *mut c_void) {
+    let Some(previous) = PREVIOUS.get() else { return };
+    let (interrupted, carrier) = (fs_base(), gs_base());
+    // SAFETY: the GS base is zero or points to a carrier, whose first word is its FS base. Nothing
+    // between the two changes uses a thread-local but the library's handler.
+    unsafe {
+        if carrier != 0 {
+            set_fs_base(*(carrier as *const usize));
+        }
+        previous(signal, info, context);
+        set_fs_base(interrupted);
+    }
+}
+
+/// # Safety
+/// `base` is that of a thread block; no thread-local is in use.
+unsafe fn set_fs_base(base: usize) {
+    // SAFETY: the caller's obligation. Not `nomem`: nothing may move across it.
+    unsafe { asm!("wrfsbase {}", in(reg) base, options(nostack, preserves_flags)) };
+}

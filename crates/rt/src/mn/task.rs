@@ -1,0 +1,204 @@
+//! The header of a coroutine.
+//!
+//! It lies at the top of the coroutine's stack mapping and is never freed: when a coroutine ends,
+//! header, thread block and stack go to the pool together and become the next coroutine's. The
+//! memory is therefore *type-stable*: a stale handle or ticket refers to some coroutine's header
+//! for ever, and finds out from the identity or the epoch in it that it is stale. Nobody needs to
+//! count references.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use lisle_core::{Linked, WaitWord};
+use lisle_fiber::{Context, ThreadBlock};
+
+use super::carrier::Carrier;
+
+/// One coroutine, or a pooled header that awaits the next.
+///
+/// Fields that are not atomic belong to whoever *owns* the coroutine: the spawner until it is
+/// made runnable, then the carrier that runs it, and between the two the queue that it is in. A
+/// handover is always through an atomic of that queue (or the wait word) with Release and Acquire.
+#[repr(C, align(64))]
+pub(crate) struct Task {
+    /// Where the stack was left.
+    pub(crate) context: UnsafeCell<Context>,
+    /// The carrier that runs it; meaningless while it is suspended.
+    carrier: AtomicPtr<Carrier>,
+    /// Link of the run queue, free list or hop queue that it is in; it is in one at most.
+    link: AtomicPtr<Task>,
+    /// Who ends its wait.
+    pub(crate) wait: WaitWord,
+    /// See `park`.
+    pub(crate) parker: AtomicU32,
+    /// Serial number of its life; see [`Task::end_life`].
+    pub(crate) life: AtomicU32,
+    /// Identity of the coroutine that lives here now; 0 between lives.
+    id: AtomicU64,
+    /// Depth of sections in which blocking calls must not suspend; see `current::Native`.
+    pub(crate) native: Cell<u32>,
+    /// Depth of `pin`.
+    pub(crate) pins: Cell<u32>,
+    /// Lives so far on this stack.
+    pub(crate) lives: Cell<u32>,
+    /// Lowest stack pointer seen at a suspension in this life.
+    pub(crate) low_water: Cell<usize>,
+    /// What to run, and the place on the stack of what it captured.
+    body: Cell<Option<Body>>,
+    name: UnsafeCell<Option<Arc<str>>>,
+    /// Set when made, for ever.
+    pub(crate) stack: Stack,
+    pub(crate) block: ThreadBlock,
+}
+
+/// A closure on the stack that is to run, and the function that takes it from there.
+#[derive(Clone, Copy)]
+struct Body {
+    run: unsafe fn(*mut u8),
+    place: *mut u8,
+}
+
+/// The memory that a header lies at the top of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stack {
+    /// Lowest address: the guard.
+    pub(crate) low: usize,
+    /// Size of the mapping, guard and header included: `16 KiB << class`.
+    pub(crate) size: usize,
+    pub(crate) class: usize,
+}
+
+// SAFETY: see the ownership rule on the type; the atomics are shared, the rest has one owner.
+unsafe impl Sync for Task {}
+
+// SAFETY: `link` is used by queues alone, and a task is in one at most.
+unsafe impl Linked for Task {
+    unsafe fn link(item: ptr::NonNull<Self>) -> ptr::NonNull<AtomicPtr<Self>> {
+        // SAFETY: headers are never freed.
+        ptr::NonNull::from(unsafe { &item.as_ref().link })
+    }
+}
+
+impl Task {
+    /// A header for a new stack, between lives.
+    pub(crate) fn new(stack: Stack, block: ThreadBlock) -> Self {
+        Task {
+            context: UnsafeCell::new(Context::running(block.fs)),
+            carrier: AtomicPtr::new(ptr::null_mut()),
+            link: AtomicPtr::new(ptr::null_mut()),
+            wait: WaitWord::new(),
+            parker: AtomicU32::new(0),
+            life: AtomicU32::new(0),
+            id: AtomicU64::new(0),
+            native: Cell::new(0),
+            pins: Cell::new(0),
+            lives: Cell::new(0),
+            low_water: Cell::new(usize::MAX),
+            body: Cell::new(None),
+            name: UnsafeCell::new(None),
+            stack,
+            block,
+        }
+    }
+
+    /// Begins a life: puts `body` on the stack, to be run by `entry`.
+    ///
+    /// # Safety
+    /// The caller owns the pooled header. `entry` takes the address of the header.
+    pub(crate) unsafe fn begin_life<F: FnOnce()>(
+        &'static self,
+        id: u64,
+        name: Option<Arc<str>>,
+        body: F,
+        entry: unsafe extern "C" fn(usize) -> !,
+    ) {
+        /// # Safety
+        /// `place` holds an F that nobody else takes.
+        unsafe fn run<F: FnOnce()>(place: *mut u8) {
+            // SAFETY: the caller's obligation.
+            (unsafe { ptr::read(place.cast::<F>()) })();
+        }
+        let align = align_of::<F>().max(16);
+        let place = (self.block.stack_top - size_of::<F>()) & !(align - 1);
+        // SAFETY: the stack is unused, and larger than any closure that was passed by value; the
+        // owner alone touches the other fields.
+        unsafe {
+            (place as *mut F).write(body);
+            *self.name.get() = name;
+            let address = ptr::from_ref(self) as usize;
+            *self.context.get() = Context::new(place & !15, self.block.fs, entry, address);
+        }
+        self.body.set(Some(Body { run: run::<F>, place: place as *mut u8 }));
+        self.low_water.set(usize::MAX);
+        self.id.store(id, Ordering::Release);
+    }
+
+    /// Runs the body of this life.
+    ///
+    /// # Safety
+    /// Called once a life, on the coroutine's own stack.
+    pub(crate) unsafe fn run_body(&self) {
+        let body = self.body.take().expect("a life has one body");
+        // SAFETY: `begin_life` put it there.
+        unsafe { (body.run)(body.place) };
+    }
+
+    /// Ends a life for those who hold handles: the identity goes first, then the serial number
+    /// changes, so that a joiner that waits for either sees the end.
+    ///
+    /// `life` holds a serial number in its upper 31 bits and in bit 0 whether somebody waits for
+    /// it to change. Returns whether somebody does.
+    ///
+    /// Release on both stores: what the coroutine did is visible to whoever sees its end.
+    #[must_use]
+    pub(crate) fn end_life(&self) -> bool {
+        self.id.store(0, Ordering::Release);
+        let old = self.life.load(Ordering::Relaxed);
+        // The waiting bit may be set at any moment, hence the swap.
+        self.life.swap((old & !1).wrapping_add(2), Ordering::AcqRel) & 1 != 0
+    }
+
+    /// Whether the life with this identity is over.
+    pub(crate) fn is_over(&self, id: u64) -> bool {
+        self.id.load(Ordering::Acquire) != id
+    }
+
+    /// The identity of the life that goes on.
+    pub(crate) fn id(&self) -> u64 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    /// The carrier that runs this coroutine.
+    ///
+    /// # Safety
+    /// The coroutine runs, on the calling thread.
+    pub(crate) unsafe fn carrier(&self) -> &'static Carrier {
+        // SAFETY: set by whoever resumed it; carriers outlive what runs on them.
+        unsafe { &*self.carrier.load(Ordering::Relaxed) }
+    }
+
+    /// To be called by a carrier before it switches to the coroutine.
+    pub(crate) fn set_carrier(&self, carrier: &Carrier) {
+        self.carrier.store(ptr::from_ref(carrier).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The name given at spawn.
+    ///
+    /// # Safety
+    /// Called on the coroutine itself, or by a signal handler that interrupted it.
+    pub(crate) unsafe fn name(&self) -> &Option<Arc<str>> {
+        // SAFETY: written at the beginning and the end of a life alone.
+        unsafe { &*self.name.get() }
+    }
+
+    /// Forgets the name.
+    ///
+    /// # Safety
+    /// Called on the coroutine itself, at its end.
+    pub(crate) unsafe fn drop_name(&self) {
+        // SAFETY: as `name`.
+        drop(unsafe { (*self.name.get()).take() });
+    }
+}

@@ -1,0 +1,98 @@
+//! Suspending the running coroutine until somebody or something ends its wait.
+//!
+//! Every wait is the same four steps, whatever is waited for:
+//!
+//! ```text
+//!   1. arm        a ticket for this wait            (wait word: ARMED)
+//!   2. register   the ticket with event sources     lot, slot of a descriptor, alarm
+//!   3. suspend    leave the stack, then commit      (ARMED -> PARKED, or it was woken meanwhile)
+//!   4. finish     learn the cause, unregister       (RUNNING)
+//! ```
+//!
+//! A source ends the wait by `WaitWord::wake(ticket, cause)`. The word lets one of them win and
+//! says whether the winner must make the coroutine runnable (its stack has been left) or the
+//! coroutine itself will notice (it has not). Tickets of earlier waits lose.
+
+use lisle_core::{Cause, Ticket, Woken};
+
+use super::current;
+use super::runtime;
+use super::task::Task;
+use super::worker::{Alarm, Worker};
+
+/// A wait that has begun: steps 2 to 4.
+pub(crate) struct Wait {
+    task: &'static Task,
+    worker: &'static Worker,
+    ticket: Ticket,
+}
+
+impl Wait {
+    /// Step 1. The arguments are what [`current::suspendable`] gave just now.
+    pub(crate) fn arm(task: &'static Task, worker: &'static Worker) -> Self {
+        Wait { task, worker, ticket: task.wait.arm() }
+    }
+
+    /// Whom to wake, for step 2.
+    pub(crate) fn alarm(&self) -> Alarm {
+        Alarm { task: self.task, ticket: self.ticket }
+    }
+
+    /// The wait is off: what was waited for is there. `Err` if a source ended it first.
+    pub(crate) fn disarm(self) -> Result<(), Cause> {
+        self.task.wait.disarm()
+    }
+
+    /// Steps 3 and 4: suspends until woken, or until the deadline in nanoseconds of the monotonic
+    /// clock. The sources must be told afterwards that the ticket is void.
+    pub(crate) fn suspend(self, deadline: Option<u64>) -> Cause {
+        let alarm = deadline.map(|deadline| self.worker.set_alarm(deadline, self.alarm()));
+        let (task, worker) = (self.task, self.worker);
+        if !task.wait.is_woken() {
+            let commit = || {
+                if !task.wait.commit() {
+                    // SAFETY: woken between arming and leaving, so the coroutine is still this
+                    // carrier's, on whose thread the commit runs.
+                    unsafe { worker.ready(task) };
+                }
+            };
+            // SAFETY: the running coroutine, its carrier, its worker; `next_local` gives away what
+            // it returns; and whoever wakes us before the commit leaves us to it.
+            unsafe {
+                let next = worker.next_local();
+                task.carrier().leave(task, next, commit);
+            }
+        }
+        let cause = task.wait.finish();
+        if let Some(alarm) = alarm
+            && cause != Cause::TIMEOUT
+        {
+            alarm.cancel();
+        }
+        cause
+    }
+}
+
+impl Alarm {
+    /// Ends the wait, from any thread. Returns whether it was still going on.
+    pub(crate) fn wake(self, cause: Cause) -> bool {
+        match self.task.wait.wake(self.ticket, cause) {
+            Woken::Lost => false,
+            Woken::Early => true,
+            Woken::Owner => {
+                make_ready(self.task);
+                true
+            }
+        }
+    }
+}
+
+/// Makes a coroutine runnable that the caller owns, from any thread.
+pub(crate) fn make_ready(task: &'static Task) {
+    match current::worker() {
+        // SAFETY: it is this thread's worker; the caller owns the task.
+        Some(worker) => unsafe { worker.ready(task) },
+        // SAFETY: the caller owns the task.
+        None => unsafe { runtime::shared().inject(task) },
+    }
+}

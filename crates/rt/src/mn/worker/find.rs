@@ -1,0 +1,219 @@
+//! What runs next.
+//!
+//! A coroutine that suspends asks [`Worker::next_local`] and switches straight to the answer (the
+//! *ring* policy: half the switches of going home in between). Every so often the answer is
+//! nothing on purpose, so that the worker's home loop looks at what others may have left.
+
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+
+use lisle_core::{Cause, Woken};
+use lisle_sys::clock;
+
+use super::{LIFO_STREAK, TICKS, Worker};
+use crate::mn::carrier::Carrier;
+use crate::mn::task::Task;
+
+/// Nanoseconds after which the poller and the timers want a look even if there is work.
+const LOOK_AFTER: u64 = 200_000;
+
+impl Worker {
+    /// The coroutine to switch to from one that suspends; none sends it home.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    #[inline]
+    pub(crate) unsafe fn next_local(&self) -> Option<&'static Task> {
+        let own = &self.own;
+        let ticks = own.ticks.get() + 1;
+        own.ticks.set(ticks);
+        if ticks >= own.interval.get() {
+            return None;
+        }
+        // SAFETY: the caller's obligation.
+        unsafe { self.next_queued() }
+    }
+
+    /// Whether the home loop is to have a turn, although nothing is queued here.
+    pub(crate) fn wants_look(&self) -> bool {
+        self.own.ticks.get() >= self.own.interval.get() || !self.shared.injector.is_empty()
+    }
+
+    /// # Safety
+    /// Called on this worker's thread.
+    #[inline]
+    pub(super) unsafe fn next_queued(&self) -> Option<&'static Task> {
+        let own = &self.own;
+        if !self.lifo.load(Ordering::Relaxed).is_null() {
+            let streak = own.streak.get();
+            if streak < LIFO_STREAK || self.ring.is_empty() {
+                own.streak.set(streak + 1);
+                if let Some(task) = self.take_lifo() {
+                    return Some(task);
+                }
+            }
+        }
+        own.streak.set(0);
+        // SAFETY: this thread is the ring's owner; headers are never freed.
+        unsafe { self.ring.pop().map(|task| task.as_ref()) }
+    }
+
+    fn take_lifo(&self) -> Option<&'static Task> {
+        let task = NonNull::new(self.lifo.swap(std::ptr::null_mut(), Ordering::AcqRel))?;
+        // SAFETY: headers are never freed.
+        Some(unsafe { task.as_ref() })
+    }
+
+    /// The home loop: runs coroutines for as long as the process lasts.
+    ///
+    /// # Safety
+    /// Called on the worker's own thread, whose carrier is `carrier`.
+    pub(crate) unsafe fn run(&'static self, carrier: &Carrier) -> ! {
+        loop {
+            // SAFETY: this is the worker's thread, at home; what `find` returns is ours.
+            unsafe {
+                let task = self.find();
+                carrier.run(task);
+            }
+        }
+    }
+
+    /// The next coroutine to run, however long it takes.
+    ///
+    /// # Safety
+    /// Called at home.
+    unsafe fn find(&'static self) -> &'static Task {
+        // SAFETY: at home, so on this worker's thread, in all calls below.
+        unsafe {
+            if self.own.ticks.get() >= self.own.interval.get() {
+                self.look();
+                if let Some(task) = self.shared.injector.pop() {
+                    return task.as_ref();
+                }
+            }
+            if let Some(task) = self.next_queued() {
+                return task;
+            }
+            if let Some(task) = self.take_injected() {
+                return task;
+            }
+            self.fire_alarms(clock::now());
+            if let Some(task) = self.next_queued() {
+                return task;
+            }
+            self.search_or_sleep()
+        }
+    }
+
+    /// Looks at timers and, if that was not done for a while, at the poller.
+    ///
+    /// # Safety
+    /// Called at home.
+    unsafe fn look(&self) {
+        let own = &self.own;
+        let now = clock::now();
+        let elapsed = now.saturating_sub(own.last_look.get());
+        own.last_look.set(now);
+        own.ticks.set(0);
+        // Long-running coroutines make looks rare: halve the distance until it is right.
+        let interval = own.interval.get();
+        own.interval.set(if elapsed > LOOK_AFTER {
+            (interval / 2).max(1)
+        } else {
+            (interval * 2).min(TICKS)
+        });
+        // SAFETY: the caller's obligation.
+        unsafe {
+            self.fire_alarms(now);
+            if self.shared.poller.stale_since(now, LOOK_AFTER) {
+                self.poll(Some(std::time::Duration::ZERO));
+            }
+        }
+    }
+
+    /// Wakes the coroutines whose alarms are due.
+    ///
+    /// # Safety
+    /// Called at home.
+    pub(super) unsafe fn fire_alarms(&self, now: u64) {
+        while let Some(alarm) = self.due(now) {
+            // SAFETY: the caller's obligation.
+            unsafe { self.fire(alarm) };
+        }
+    }
+
+    /// # Safety
+    /// Called at home.
+    unsafe fn fire(&self, alarm: super::Alarm) {
+        if alarm.task.wait.wake(alarm.ticket, Cause::TIMEOUT) == Woken::Owner {
+            // SAFETY: the winner of the wait owns the coroutine.
+            unsafe { self.ready_last(alarm.task) };
+        }
+    }
+
+    /// Takes a batch from the injector: one to run, the rest for the ring.
+    ///
+    /// # Safety
+    /// Called at home, with an empty ring.
+    pub(super) unsafe fn take_injected(&self) -> Option<&'static Task> {
+        let len = self.shared.injector.len();
+        if len == 0 {
+            return None;
+        }
+        let share = (len / self.shared.workers().len() + 1).min(lisle_core::CAPACITY / 2);
+        // SAFETY: this thread is the ring's owner; headers are never freed.
+        unsafe { self.shared.injector.pop_into(share, &self.ring).map(|task| task.as_ref()) }
+    }
+
+    /// Takes work from another worker, starting anywhere.
+    ///
+    /// # Safety
+    /// Called at home, with an empty ring.
+    pub(super) unsafe fn steal(&self) -> Option<&'static Task> {
+        let workers = self.shared.workers();
+        let start = self.random() as usize % workers.len();
+        for offset in 0..workers.len() {
+            let victim = &workers[(start + offset) % workers.len()];
+            if victim.index == self.index {
+                continue;
+            }
+            // SAFETY: this thread owns the ring that is filled.
+            if let Some((task, _)) = unsafe { victim.ring.steal_into(&self.ring) } {
+                // SAFETY: headers are never freed.
+                return Some(unsafe { task.as_ref() });
+            }
+        }
+        // What was woken last is about to run where its data is warm, so it is taken last.
+        for victim in workers.iter().filter(|v| v.index != self.index) {
+            if !victim.lifo.load(Ordering::Relaxed).is_null()
+                && let Some(task) = victim.take_lifo()
+            {
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    /// Alarms of workers that are busy with something else, if due.
+    ///
+    /// # Safety
+    /// Called at home.
+    pub(super) unsafe fn fire_alarms_of_others(&self, now: u64) {
+        for other in self.shared.workers().iter().filter(|w| w.index != self.index) {
+            while let Some(alarm) = other.due(now) {
+                // SAFETY: the caller's obligation.
+                unsafe { self.fire(alarm) };
+            }
+        }
+    }
+
+    /// Xorshift: good enough to spread thieves.
+    fn random(&self) -> u64 {
+        let mut x = self.own.random.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.own.random.set(x);
+        x
+    }
+}

@@ -1,0 +1,231 @@
+//! A worker: the right to run coroutines, and what goes with it.
+//!
+//! ```text
+//!   ready ──> lifo slot (the one woken last, runs next)
+//!        ──> ring (FIFO, others steal half of it) ── full ──> injector, which all share
+//! ```
+//!
+//! One OS thread, its carrier, holds it for good. `find` decides what runs next, `sleep` what
+//! happens when nothing does.
+
+mod find;
+mod sleep;
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use lisle_core::{List, Ring, SpinLock, Ticket, TimerKey, Timers};
+
+use super::current::Native;
+use super::runtime::Shared;
+use super::stack::{Cache, StackError};
+use super::task::Task;
+
+/// Resumptions between two looks at what others may have left: the injector, timers, the poller.
+const TICKS: u32 = 61;
+/// Times in a row that the LIFO slot goes before the ring, so that a pair which keeps waking each
+/// other shares the worker with the rest.
+const LIFO_STREAK: u32 = 16;
+
+/// See the module.
+pub(crate) struct Worker {
+    pub(crate) index: u32,
+    pub(crate) shared: &'static Shared,
+    ring: Ring<Task>,
+    /// The coroutine woken last, or null. Anyone may take it (by swap); the owner puts.
+    lifo: AtomicPtr<Task>,
+    timers: SpinLock<Timers<Alarm>>,
+    /// The earliest deadline in `timers`, or `u64::MAX`; written under its lock, read without.
+    deadline: AtomicU64,
+    /// Why its thread does not run: see `sleep`.
+    sleeping: AtomicU32,
+    /// Whether it looks for work or runs it, as opposed to sleeping.
+    awake: AtomicBool,
+    own: Own,
+}
+
+/// What the worker's own thread alone touches.
+struct Own {
+    ticks: Cell<u32>,
+    /// Ticks between two looks, adapted to how long coroutines run.
+    interval: Cell<u32>,
+    streak: Cell<u32>,
+    last_look: Cell<u64>,
+    random: Cell<u64>,
+    ids: Cell<(u64, u64)>,
+    cache: UnsafeCell<Cache>,
+}
+
+/// A wait that ends by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Alarm {
+    pub(crate) task: &'static Task,
+    pub(crate) ticket: Ticket,
+}
+
+/// An alarm that was set, to be cancelled.
+pub(crate) struct AlarmKey {
+    worker: &'static Worker,
+    key: TimerKey,
+}
+
+// SAFETY: `own` is touched by the worker's thread alone, the rest is made for sharing.
+unsafe impl Sync for Worker {}
+// SAFETY: as above; built before its thread runs.
+unsafe impl Send for Worker {}
+
+impl Worker {
+    pub(crate) fn new(index: u32, shared: &'static Shared) -> Self {
+        Worker {
+            index,
+            shared,
+            ring: Ring::new(),
+            lifo: AtomicPtr::new(ptr::null_mut()),
+            timers: SpinLock::new(Timers::new()),
+            deadline: AtomicU64::new(u64::MAX),
+            sleeping: AtomicU32::new(sleep::AWAKE),
+            awake: AtomicBool::new(true),
+            own: Own {
+                ticks: Cell::new(0),
+                interval: Cell::new(TICKS),
+                streak: Cell::new(0),
+                last_look: Cell::new(0),
+                random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ u64::from(index)),
+                ids: Cell::new((0, 0)),
+                cache: UnsafeCell::new(Cache::new(shared.stack_class)),
+            },
+        }
+    }
+
+    /// Makes a coroutine runnable that was woken by what runs here: it runs next.
+    ///
+    /// # Safety
+    /// Called on this worker's thread; the caller owns the task.
+    pub(crate) unsafe fn ready(&self, task: &'static Task) {
+        let displaced = self.lifo.swap(ptr::from_ref(task).cast_mut(), Ordering::AcqRel);
+        if let Some(displaced) = NonNull::new(displaced) {
+            // SAFETY: taken out of the slot, so ours.
+            unsafe { self.push(displaced) };
+            self.shared.notify();
+        }
+    }
+
+    /// Makes a coroutine runnable: it runs after those that are.
+    ///
+    /// # Safety
+    /// As [`ready`](Self::ready).
+    pub(crate) unsafe fn ready_last(&self, task: &'static Task) {
+        // SAFETY: the caller's obligation.
+        unsafe { self.push(NonNull::from(task)) };
+        self.shared.notify();
+    }
+
+    /// Puts the coroutine that yields behind the others. Nobody is notified: the worker has one
+    /// runnable coroutine fewer than before.
+    ///
+    /// # Safety
+    /// As [`ready`](Self::ready).
+    #[inline]
+    pub(crate) unsafe fn requeue(&self, task: &'static Task) {
+        // SAFETY: the caller's obligation.
+        unsafe { self.push(NonNull::from(task)) };
+    }
+
+    /// # Safety
+    /// As [`ready`](Self::ready).
+    #[inline]
+    unsafe fn push(&self, task: NonNull<Task>) {
+        // SAFETY: this thread is the ring's owner.
+        if let Err(task) = unsafe { self.ring.push(task) } {
+            // SAFETY: the caller's obligation.
+            unsafe { self.overflow(task) };
+        }
+    }
+
+    /// The ring is full: half of it goes to the injector.
+    ///
+    /// # Safety
+    /// As [`ready`](Self::ready).
+    #[cold]
+    unsafe fn overflow(&self, task: NonNull<Task>) {
+        let mut batch = List::new();
+        // SAFETY: this thread is the ring's owner; what is drained is in no other queue.
+        unsafe {
+            self.ring.drain_half(&mut |task| batch.push(task));
+            batch.push(task);
+        }
+        self.shared.injector.push_list(&mut batch);
+    }
+
+    /// Whether another coroutine is ready to run on this worker.
+    pub(crate) fn has_next(&self) -> bool {
+        !self.ring.is_empty() || !self.lifo.load(Ordering::Relaxed).is_null()
+    }
+
+    /// The deadline of the earliest alarm, or `u64::MAX`.
+    fn next_deadline(&self) -> u64 {
+        self.deadline.load(Ordering::Acquire)
+    }
+
+    /// Wakes `alarm.task` at `deadline` with [`Cause::TIMEOUT`](lisle_core::Cause::TIMEOUT).
+    pub(crate) fn set_alarm(&'static self, deadline: u64, alarm: Alarm) -> AlarmKey {
+        // The heap may grow, and its allocator must not switch coroutines under the lock.
+        let _native = Native::enter();
+        let mut timers = self.timers.lock();
+        let key = timers.insert(deadline, alarm);
+        self.deadline.store(timers.next().unwrap_or(u64::MAX), Ordering::Release);
+        AlarmKey { worker: self, key }
+    }
+
+    /// The next alarm that is due.
+    fn due(&self, now: u64) -> Option<Alarm> {
+        if self.next_deadline() > now {
+            return None;
+        }
+        let mut timers = self.timers.lock();
+        let alarm = timers.pop_due(now);
+        self.deadline.store(timers.next().unwrap_or(u64::MAX), Ordering::Release);
+        alarm
+    }
+
+    /// A pooled or new header for a stack of `class`. The caller owns it.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    pub(crate) unsafe fn take_stack(&self, class: usize) -> Result<&'static Task, StackError> {
+        // SAFETY: the caller is the owner, and nothing called in there comes back here.
+        let cache = unsafe { &mut *self.own.cache.get() };
+        cache.take(class, &self.shared.pool, &self.shared.blocks)
+    }
+
+    /// Takes an ended coroutine's header back.
+    ///
+    /// # Safety
+    /// Called on this worker's thread; the caller owns the task, whose stack has been left.
+    pub(crate) unsafe fn recycle(&self, task: &'static Task) {
+        // SAFETY: as `take_stack`.
+        unsafe { &mut *self.own.cache.get() }.put(task, &self.shared.pool);
+    }
+
+    /// An identity for a coroutine.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    pub(crate) unsafe fn next_id(&self) -> u64 {
+        let (next, end) = self.own.ids.get();
+        let (next, end) = if next == end { self.shared.reserve_ids(1024) } else { (next, end) };
+        self.own.ids.set((next + 1, end));
+        next
+    }
+}
+
+impl AlarmKey {
+    /// Cancels the alarm, if it has not gone off.
+    pub(crate) fn cancel(self) {
+        let _native = Native::enter();
+        let mut timers = self.worker.timers.lock();
+        timers.cancel(self.key);
+        self.worker.deadline.store(timers.next().unwrap_or(u64::MAX), Ordering::Release);
+    }
+}

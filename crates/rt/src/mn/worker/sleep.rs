@@ -1,0 +1,194 @@
+//! Searching for work, and sleeping when there is none. The protocol is argued in `sleep.md`
+//! beside this file.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lisle_sys::{clock, futex};
+
+use super::Worker;
+use crate::mn::task::Task;
+
+/// States of `Worker::sleeping`:
+///
+/// | state | meaning | set by |
+/// |---|---|---|
+/// | AWAKE | runs or searches | the worker |
+/// | FUTEX | sleeps on this word | the worker, from AWAKE by compare-and-swap |
+/// | POLL | sleeps in the poller | the worker, from AWAKE by compare-and-swap |
+/// | NOTIFIED | is to look again | a waker, by swap, whatever it was |
+///
+/// The waker's swap tells it how to wake the thread: nothing (AWAKE, NOTIFIED), a futex wake, or
+/// the poller's eventfd. A NOTIFIED that comes before the sleep makes the compare-and-swap fail,
+/// so no wake-up is lost. Release on the swap, Acquire on the worker's way back: it sees the work.
+pub(super) const AWAKE: u32 = 0;
+const FUTEX: u32 = 1;
+const POLL: u32 = 2;
+const NOTIFIED: u32 = 3;
+
+/// Rounds over all workers that a search takes before it gives up.
+const ROUNDS: u32 = 4;
+
+impl Worker {
+    /// Searches, sleeps, searches again, until there is work.
+    ///
+    /// # Safety
+    /// Called at home, with nothing queued locally.
+    pub(super) unsafe fn search_or_sleep(&'static self) -> &'static Task {
+        let mut searching = self.shared.idle.start_search();
+        // SAFETY: at home, in all calls below.
+        unsafe {
+            loop {
+                if let Some(task) = self.search(searching) {
+                    if searching && self.shared.idle.stop_search() {
+                        // The last searcher found something: there may be more.
+                        self.shared.notify();
+                    }
+                    return task;
+                }
+                searching = self.sleep(searching);
+            }
+        }
+    }
+
+    /// # Safety
+    /// Called at home.
+    unsafe fn search(&'static self, searching: bool) -> Option<&'static Task> {
+        // SAFETY: the caller's obligation.
+        unsafe {
+            let rounds = if searching { ROUNDS } else { 1 };
+            for _ in 0..rounds {
+                if let Some(task) = self.next_queued().or_else(|| self.take_injected()) {
+                    return Some(task);
+                }
+                if searching {
+                    if let Some(task) = self.steal() {
+                        return Some(task);
+                    }
+                    std::hint::spin_loop();
+                }
+            }
+            let now = clock::now();
+            self.fire_alarms(now);
+            if searching {
+                self.fire_alarms_of_others(now);
+            }
+            self.next_queued()
+        }
+    }
+
+    /// Sleeps until there may be work. Returns whether the worker counts as searching now.
+    ///
+    /// # Safety
+    /// Called at home.
+    unsafe fn sleep(&'static self, searching: bool) -> bool {
+        let idle = &self.shared.idle;
+        self.awake.store(false, Ordering::Release);
+        // Whoever makes work after this line sees a sleeper. What was made before is seen by those
+        // who still search, or here if nobody does.
+        let nobody_searches = idle.sleep(self.index, searching);
+        if !(nobody_searches && self.work_in_sight()) {
+            // SAFETY: the caller's obligation.
+            unsafe { self.block() };
+        }
+        self.awake.store(true, Ordering::Release);
+        let by_itself = idle.leave(self.index);
+        if by_itself { idle.start_search() } else { true }
+    }
+
+    fn work_in_sight(&self) -> bool {
+        !self.shared.injector.is_empty()
+            || self.shared.workers().iter().any(|worker| worker.has_next())
+    }
+
+    /// # Safety
+    /// Called at home.
+    unsafe fn block(&'static self) {
+        if self.shared.poller.try_hold() {
+            if self.fall_asleep(POLL) {
+                let timeout = self.timeout_as_poller();
+                // SAFETY: the caller's obligation.
+                unsafe { self.poll_held(timeout) };
+                self.wake_up();
+            }
+            self.shared.poller.release();
+        } else if self.fall_asleep(FUTEX) {
+            let deadline = self.next_deadline();
+            let deadline = (deadline != u64::MAX).then_some(deadline);
+            while self.sleeping.load(Ordering::Acquire) == FUTEX {
+                // Any end of the wait but "the word changed before" may be a deadline.
+                if futex::wait(&self.sleeping, FUTEX, deadline).is_err() {
+                    break;
+                }
+            }
+            self.wake_up();
+        }
+    }
+
+    /// False if somebody wants this worker awake; then the word is AWAKE again.
+    fn fall_asleep(&self, how: u32) -> bool {
+        let slept =
+            self.sleeping.compare_exchange(AWAKE, how, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if !slept {
+            self.wake_up();
+        }
+        slept
+    }
+
+    fn wake_up(&self) {
+        self.sleeping.swap(AWAKE, Ordering::AcqRel);
+    }
+
+    /// How long the worker that holds the poller may sleep: until its own next alarm, or that of a
+    /// worker that is busy and may be late for it.
+    fn timeout_as_poller(&self) -> Option<Duration> {
+        let deadline = self
+            .shared
+            .workers()
+            .iter()
+            .filter(|w| w.index == self.index || w.awake.load(Ordering::Acquire))
+            .map(Worker::next_deadline)
+            .min()
+            .unwrap_or(u64::MAX);
+        (deadline != u64::MAX).then(|| Duration::from_nanos(deadline.saturating_sub(clock::now())))
+    }
+
+    /// Makes the worker's thread look for work, if it sleeps.
+    pub(crate) fn unpark(&self) {
+        match self.sleeping.swap(NOTIFIED, Ordering::AcqRel) {
+            FUTEX => {
+                futex::wake(&self.sleeping, 1);
+            }
+            POLL => self.shared.poller.interrupt(),
+            _ => {}
+        }
+    }
+
+    /// Asks the poller unless another worker does; what it found ready is queued here.
+    ///
+    /// # Safety
+    /// Called at home.
+    pub(super) unsafe fn poll(&self, timeout: Option<Duration>) {
+        if self.shared.poller.try_hold() {
+            // SAFETY: the caller's obligation.
+            unsafe { self.poll_held(timeout) };
+            self.shared.poller.release();
+        }
+    }
+
+    /// # Safety
+    /// Called at home, holding the poller.
+    unsafe fn poll_held(&self, timeout: Option<Duration>) {
+        let mut batch = self.shared.poller.poll(timeout);
+        let mut count = 0;
+        while let Some(task) = batch.pop() {
+            // SAFETY: the poller gave these away; this thread is the ring's owner.
+            unsafe { self.requeue(task.as_ref()) };
+            count += 1;
+        }
+        // One coroutine this worker runs itself.
+        if count > 1 {
+            self.shared.notify();
+        }
+    }
+}
