@@ -1,0 +1,157 @@
+//! Calls that change what a descriptor is, or that wait in ways nothing can be done about.
+
+use libc::{FILE, c_int, c_uint, c_ulong, c_void, loff_t, off_t, size_t, socklen_t, ssize_t};
+use lisle_sys::syscall;
+
+use crate::facts;
+use crate::real::real;
+
+/// See close(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn close(fd: i32) -> i32 {
+    lisle_rt::closing(fd);
+    real!(close(fd): fn(i32) -> i32)
+}
+
+/// See close_range(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> i32 {
+    // With a flag the descriptors stay open, or the table is no longer shared.
+    if flags == 0 {
+        for fd in first..=last.min(open_descriptors_end()) {
+            lisle_rt::closing(fd as i32);
+        }
+    }
+    real!(close_range(first, last, flags): fn(c_uint, c_uint, c_int) -> i32)
+}
+
+/// A number above all descriptors that can be open.
+fn open_descriptors_end() -> c_uint {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let args = [0, libc::RLIMIT_NOFILE as usize, 0, (&raw mut limit) as usize, 0, 0];
+    // SAFETY: the kernel writes one structure to the live place.
+    let known = unsafe { syscall(libc::SYS_prlimit64, args) };
+    // What is beyond was never waited for.
+    if known.is_ok() { limit.rlim_max.min(1 << 22) as c_uint } else { 1 << 20 }
+}
+
+/// See fclose(3).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fclose(stream: *mut FILE) -> i32 {
+    // SAFETY: an open stream, by the caller's obligation.
+    let fd = unsafe { libc::fileno(stream) };
+    if fd >= 0 {
+        lisle_rt::closing(fd);
+    }
+    real!(fclose(stream): fn(*mut FILE) -> i32)
+}
+
+/// See dup2(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
+    if old != new {
+        lisle_rt::closing(new);
+    }
+    real!(dup2(old, new): fn(i32, i32) -> i32)
+}
+
+/// See dup3(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dup3(old: i32, new: i32, flags: i32) -> i32 {
+    lisle_rt::closing(new);
+    real!(dup3(old, new, flags): fn(i32, i32, i32) -> i32)
+}
+
+/// See setsockopt(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn setsockopt(
+    fd: i32,
+    level: i32,
+    name: i32,
+    value: *const c_void,
+    len: socklen_t,
+) -> i32 {
+    let result = real!(
+        setsockopt(fd, level, name, value, len):
+            fn(i32, i32, i32, *const c_void, socklen_t) -> i32
+    );
+    if level == libc::SOL_SOCKET && matches!(name, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) {
+        facts::changed();
+    }
+    result
+}
+
+/// See ioctl(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
+    let result = real!(ioctl(fd, request, argument): fn(i32, c_ulong, usize) -> i32);
+    if request == libc::FIONBIO {
+        facts::changed();
+    }
+    result
+}
+
+/// See fcntl(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
+    control(command, || real!(fcntl(fd, command, argument): fn(i32, i32, usize) -> i32))
+}
+
+/// See fcntl(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
+    control(command, || real!(fcntl64(fd, command, argument): fn(i32, i32, usize) -> i32))
+}
+
+fn control(command: i32, plain: impl FnOnce() -> i32) -> i32 {
+    match command {
+        libc::F_SETLKW | libc::F_OFD_SETLKW => lisle_rt::blocking(plain),
+        libc::F_SETFL => {
+            let result = plain();
+            facts::changed();
+            result
+        }
+        _ => plain(),
+    }
+}
+
+/// See flock(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn flock(fd: i32, operation: i32) -> i32 {
+    let plain = || real!(flock(fd, operation): fn(i32, i32) -> i32);
+    if operation & libc::LOCK_NB != 0 { plain() } else { lisle_rt::blocking(plain) }
+}
+
+/// See splice(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn splice(
+    from: i32,
+    from_offset: *mut loff_t,
+    to: i32,
+    to_offset: *mut loff_t,
+    len: size_t,
+    flags: c_uint,
+) -> ssize_t {
+    lisle_rt::blocking(|| {
+        real!(
+            splice(from, from_offset, to, to_offset, len, flags):
+                fn(i32, *mut loff_t, i32, *mut loff_t, size_t, c_uint) -> ssize_t
+        )
+    })
+}
+
+/// See sendfile(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendfile(to: i32, from: i32, offset: *mut off_t, len: size_t) -> ssize_t {
+    lisle_rt::blocking(
+        || real!(sendfile(to, from, offset, len): fn(i32, i32, *mut off_t, size_t) -> ssize_t),
+    )
+}
+
+/// See sendfile(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendfile64(to: i32, from: i32, offset: *mut loff_t, len: size_t) -> ssize_t {
+    lisle_rt::blocking(
+        || real!(sendfile64(to, from, offset, len): fn(i32, i32, *mut loff_t, size_t) -> ssize_t),
+    )
+}

@@ -1,0 +1,239 @@
+//! `poll`, `epoll_wait` and `select`.
+
+use libc::{epoll_event, fd_set, nfds_t, pollfd, sigset_t, timespec, timeval};
+use lisle_rt::poller::{Descriptor, Direction, Ended, Interest, wait_any};
+use lisle_sys::{Errno, clock, fd as sys, syscall};
+
+use crate::real::{outcome, real};
+
+/// More entries than this are not worth registering one by one.
+const MOST: usize = 1024;
+
+/// See poll(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) -> i32 {
+    if timeout == 0 || !lisle_rt::can_suspend() {
+        return real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32);
+    }
+    let deadline = (timeout > 0).then(|| clock::now().saturating_add(timeout as u64 * 1_000_000));
+    // SAFETY: the caller's obligation.
+    match unsafe { poll_until(fds, count as usize, deadline) } {
+        Some(result) => outcome(result) as i32,
+        None => lisle_rt::blocking(
+            || real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32),
+        ),
+    }
+}
+
+/// See ppoll(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ppoll(
+    fds: *mut pollfd,
+    count: nfds_t,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> i32 {
+    let plain = || {
+        real!(
+            ppoll(fds, count, timeout, mask):
+                fn(*mut pollfd, nfds_t, *const timespec, *const sigset_t) -> i32
+        )
+    };
+    if !lisle_rt::can_suspend() {
+        return plain();
+    }
+    // SAFETY: null or a live timespec, by the caller's obligation.
+    let time = unsafe { timeout.as_ref() };
+    let valid = time.is_none_or(|t| t.tv_sec >= 0 && (0..1_000_000_000).contains(&t.tv_nsec));
+    if !mask.is_null() || !valid {
+        return lisle_rt::blocking(plain);
+    }
+    let deadline = time.map(|t| {
+        let nanos = (t.tv_sec as u64).saturating_mul(1_000_000_000);
+        clock::now().saturating_add(nanos.saturating_add(t.tv_nsec as u64))
+    });
+    // SAFETY: the caller's obligation.
+    match unsafe { poll_until(fds, count as usize, deadline) } {
+        Some(result) => outcome(result) as i32,
+        None => lisle_rt::blocking(plain),
+    }
+}
+
+/// None if the entries cannot be waited for here.
+///
+/// # Safety
+/// As for `poll`.
+unsafe fn poll_until(
+    fds: *mut pollfd,
+    count: usize,
+    deadline: Option<u64>,
+) -> Option<Result<usize, Errno>> {
+    if count > MOST {
+        return None;
+    }
+    let mut interests = Vec::with_capacity(count * 2);
+    loop {
+        interests.clear();
+        // SAFETY: the caller vouches for the entries, if there are any.
+        let entries = unsafe {
+            if count == 0 { &[] } else { std::slice::from_raw_parts(fds.cast_const(), count) }
+        };
+        for entry in entries.iter().filter(|entry| entry.fd >= 0) {
+            let descriptor = Descriptor::new(entry.fd)?;
+            let mut add = |direction| {
+                let ticks = descriptor.ticks(direction);
+                interests.push(Interest { descriptor, direction, ticks });
+            };
+            // Ends and errors are reported whatever was asked for, and count as readable.
+            if entry.events & libc::POLLOUT == 0 || entry.events & !libc::POLLOUT != 0 {
+                add(Direction::Read);
+            }
+            if entry.events & libc::POLLOUT != 0 {
+                add(Direction::Write);
+            }
+        }
+        // After the ticks were read, so that an event from now on changes them.
+        // SAFETY: the caller's obligation.
+        match unsafe { sys::poll_now(fds, count) } {
+            Ok(0) => {}
+            result => return Some(result),
+        }
+        match wait_any(&mut interests, deadline) {
+            Ended::Ready | Ended::Closed(_) => {}
+            Ended::TimedOut => return Some(Ok(0)),
+            // Always ready, then, and `poll` said otherwise; or out of memory.
+            Ended::Unpollable(_) => return None,
+        }
+    }
+}
+
+/// See epoll_wait(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_wait(
+    fd: i32,
+    events: *mut epoll_event,
+    count: i32,
+    timeout: i32,
+) -> i32 {
+    // SAFETY: the caller's obligation.
+    match unsafe { epoll_wait_suspending(fd, events, count, timeout) } {
+        Some(result) => outcome(result) as i32,
+        None => real!(
+            epoll_wait(fd, events, count, timeout): fn(i32, *mut epoll_event, i32, i32) -> i32
+        ),
+    }
+}
+
+/// See epoll_pwait(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_pwait(
+    fd: i32,
+    events: *mut epoll_event,
+    count: i32,
+    timeout: i32,
+    mask: *const sigset_t,
+) -> i32 {
+    let plain = || {
+        real!(
+            epoll_pwait(fd, events, count, timeout, mask):
+                fn(i32, *mut epoll_event, i32, i32, *const sigset_t) -> i32
+        )
+    };
+    if !mask.is_null() {
+        return lisle_rt::blocking(plain);
+    }
+    // SAFETY: the caller's obligation.
+    match unsafe { epoll_wait_suspending(fd, events, count, timeout) } {
+        Some(result) => outcome(result) as i32,
+        None => plain(),
+    }
+}
+
+/// An epoll instance is itself a descriptor that becomes readable. None where the plain call is
+/// right.
+///
+/// # Safety
+/// As for `epoll_wait`.
+unsafe fn epoll_wait_suspending(
+    fd: i32,
+    events: *mut epoll_event,
+    count: i32,
+    timeout: i32,
+) -> Option<Result<usize, Errno>> {
+    if timeout == 0 || count <= 0 || !lisle_rt::can_suspend() {
+        return None;
+    }
+    let descriptor = Descriptor::new(fd)?;
+    let deadline = (timeout > 0).then(|| clock::now().saturating_add(timeout as u64 * 1_000_000));
+    loop {
+        let ticks = descriptor.ticks(Direction::Read);
+        let args = [fd as usize, events as usize, count as usize, 0, 0, 8];
+        // SAFETY: the caller's obligation.
+        match unsafe { syscall(libc::SYS_epoll_pwait, args) } {
+            Ok(0) => {}
+            result => return Some(result),
+        }
+        match descriptor.wait(Direction::Read, ticks, deadline) {
+            Ended::Ready => {}
+            Ended::TimedOut => return Some(Ok(0)),
+            Ended::Closed(_) | Ended::Unpollable(_) => return None,
+        }
+    }
+}
+
+/// See select(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn select(
+    count: i32,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    timeout: *mut timeval,
+) -> i32 {
+    lisle_rt::blocking(|| {
+        real!(
+            select(count, read, write, except, timeout):
+                fn(i32, *mut fd_set, *mut fd_set, *mut fd_set, *mut timeval) -> i32
+        )
+    })
+}
+
+/// See pselect(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pselect(
+    count: i32,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> i32 {
+    lisle_rt::blocking(|| {
+        real!(
+            pselect(count, read, write, except, timeout, mask):
+                fn(
+                    i32,
+                    *mut fd_set,
+                    *mut fd_set,
+                    *mut fd_set,
+                    *const timespec,
+                    *const sigset_t
+                ) -> i32
+        )
+    })
+}
+
+/// Suspends until `fd` is readable. False if it cannot be waited for.
+pub(super) fn wait_readable(fd: i32) -> bool {
+    let Some(descriptor) = Descriptor::new(fd) else { return false };
+    loop {
+        let ticks = descriptor.ticks(Direction::Read);
+        if sys::ready_now(fd, libc::POLLIN) != 0 {
+            return true;
+        }
+        match descriptor.wait(Direction::Read, ticks, None) {
+            Ended::Ready | Ended::TimedOut => {}
+            Ended::Closed(_) | Ended::Unpollable(_) => return false,
+        }
+    }
+}

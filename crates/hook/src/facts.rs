@@ -1,0 +1,139 @@
+//! What is known of an open file: its kind, and settings that decide whether a call may wait.
+//!
+//! Kept in the word that the runtime has for each descriptor, which it zeroes when the descriptor
+//! is closed:
+//!
+//! | bits | meaning |
+//! |---|---|
+//! | 0-7 | kind, 0 while unknown |
+//! | 8 | `O_NONBLOCK` is set |
+//! | 9 | a receive timeout is set |
+//! | 10 | a send timeout is set |
+//! | 32-63 | the value of `CHANGES` when bits 8-10 were read |
+//!
+//! `O_NONBLOCK` and the timeouts belong to the open file, which duplicates share, so a change
+//! through any descriptor voids what is known of all: `CHANGES` counts the calls that can change
+//! them. Relaxed throughout: a call that races with a change of the settings may see either.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use lisle_rt::poller::{Descriptor, Direction};
+use lisle_sys::{clock, fd as sys, socket};
+
+/// How the descriptor can be operated on without blocking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// A TCP socket: `MSG_DONTWAIT`; a short read means that everything was read.
+    TcpStream = 1,
+    /// Another stream socket: `MSG_DONTWAIT`.
+    Stream = 2,
+    /// A socket of messages: `MSG_DONTWAIT`.
+    Datagram = 3,
+    /// Pipes, eventfds, timerfds: `RWF_NOWAIT`.
+    Nowait = 4,
+    /// Terminals, inotify, signalfds: asked for readiness first.
+    Polled = 5,
+    /// Regular files, directories, devices that are always ready: the plain call.
+    Plain = 6,
+}
+
+const NONBLOCK: u64 = 1 << 8;
+const RECEIVE_TIMEOUT: u64 = 1 << 9;
+const SEND_TIMEOUT: u64 = 1 << 10;
+
+/// Starts at 1, so that the all-zero word is out of date.
+static CHANGES: AtomicU32 = AtomicU32::new(1);
+
+/// To be called after a setting of any open file may have changed.
+pub(crate) fn changed() {
+    CHANGES.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The kind of file that `fd` is.
+pub(crate) fn kind(fd: i32, descriptor: &Descriptor) -> Kind {
+    match descriptor.facts().load(Ordering::Relaxed) as u8 {
+        1 => Kind::TcpStream,
+        2 => Kind::Stream,
+        3 => Kind::Datagram,
+        4 => Kind::Nowait,
+        5 => Kind::Polled,
+        6 => Kind::Plain,
+        _ => {
+            let kind = find_out(fd);
+            set_kind(descriptor, kind);
+            kind
+        }
+    }
+}
+
+/// Corrects the kind.
+pub(crate) fn set_kind(descriptor: &Descriptor, kind: Kind) {
+    let facts = descriptor.facts();
+    let known = facts.load(Ordering::Relaxed) & !0xff;
+    facts.store(known | kind as u64, Ordering::Relaxed);
+}
+
+fn find_out(fd: i32) -> Kind {
+    match sys::file_type(fd) {
+        Ok(libc::S_IFSOCK) => {
+            let option = |name| socket::option(fd, name).unwrap_or(0);
+            match (option(libc::SO_TYPE), option(libc::SO_DOMAIN)) {
+                (libc::SOCK_STREAM, libc::AF_INET | libc::AF_INET6)
+                    if option(libc::SO_PROTOCOL) == libc::IPPROTO_TCP =>
+                {
+                    Kind::TcpStream
+                }
+                (libc::SOCK_STREAM, _) => Kind::Stream,
+                _ => Kind::Datagram,
+            }
+        }
+        Ok(libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK | libc::S_IFLNK) => Kind::Plain,
+        // Anonymous files have no type; many, like pipes, know RWF_NOWAIT.
+        Ok(_) => Kind::Nowait,
+        // The plain call has the right error.
+        Err(_) => Kind::Plain,
+    }
+}
+
+/// Whether the user wants this open file not to block.
+pub(crate) fn is_nonblocking(fd: i32, descriptor: &Descriptor) -> bool {
+    settings(fd, descriptor) & NONBLOCK != 0
+}
+
+/// When an operation that begins to wait now is to give up, by the socket's own timeout.
+pub(crate) fn deadline(fd: i32, descriptor: &Descriptor, direction: Direction) -> Option<u64> {
+    let (bit, name) = match direction {
+        Direction::Read => (RECEIVE_TIMEOUT, libc::SO_RCVTIMEO),
+        Direction::Write => (SEND_TIMEOUT, libc::SO_SNDTIMEO),
+    };
+    if settings(fd, descriptor) & bit == 0 {
+        return None;
+    }
+    socket::timeout(fd, name).ok()?.map(|nanos| clock::now().saturating_add(nanos))
+}
+
+fn settings(fd: i32, descriptor: &Descriptor) -> u64 {
+    let facts = descriptor.facts();
+    let known = facts.load(Ordering::Relaxed);
+    let changes = u64::from(CHANGES.load(Ordering::Relaxed));
+    let is_socket = matches!(kind(fd, descriptor), Kind::TcpStream | Kind::Stream | Kind::Datagram);
+    // Terminals and pipes are often shared with other processes, so they are asked each time.
+    if is_socket && known >> 32 == changes {
+        return known;
+    }
+    let mut fresh = known & 0xff | changes << 32;
+    if sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0) {
+        fresh |= NONBLOCK;
+    }
+    if is_socket {
+        let timeouts = [(RECEIVE_TIMEOUT, libc::SO_RCVTIMEO), (SEND_TIMEOUT, libc::SO_SNDTIMEO)];
+        for (bit, name) in timeouts {
+            if matches!(socket::timeout(fd, name), Ok(Some(_))) {
+                fresh |= bit;
+            }
+        }
+    }
+    facts.store(fresh, Ordering::Relaxed);
+    fresh
+}

@@ -1,0 +1,188 @@
+//! Operations on descriptors that wait: try, wait, try again.
+
+use lisle_rt::poller::{Descriptor, Direction, Ended, Moved};
+use lisle_sys::Errno;
+
+use crate::facts::{self, Kind};
+
+/// An operation on a descriptor by a coroutine.
+///
+/// The open file may go on under another number while the coroutine waits (see
+/// [`Ended::Closed`]), so the number to use is asked for at each attempt.
+pub(crate) struct Operation {
+    fd: i32,
+    descriptor: Descriptor,
+    direction: Direction,
+    /// When to give up, once the operation has begun to wait.
+    deadline: Option<Option<u64>>,
+    moved: Option<Moved>,
+}
+
+impl Operation {
+    /// None where the plain call is right: not on a coroutine that can suspend, or a number that
+    /// cannot be waited for.
+    #[inline]
+    pub(crate) fn new(fd: i32, direction: Direction) -> Option<Self> {
+        if !lisle_rt::can_suspend() {
+            return None;
+        }
+        let descriptor = Descriptor::new(fd)?;
+        Some(Operation { fd, descriptor, direction, deadline: None, moved: None })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        facts::kind(self.fd, &self.descriptor)
+    }
+
+    pub(crate) fn set_kind(&self, kind: Kind) {
+        facts::set_kind(&self.descriptor, kind);
+    }
+
+    pub(crate) fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Attempts until the answer is not `EAGAIN`, waiting in between. The attempt must not block.
+    ///
+    /// # Errors
+    /// Those of the attempt; `EAGAIN` if the user set the file not to block, or its timeout passed.
+    pub(crate) fn run(
+        &mut self,
+        mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        loop {
+            let ticks = self.descriptor.ticks(self.direction);
+            match attempt(self.fd) {
+                Err(Errno::AGAIN) => self.wait(ticks)?,
+                result => return result,
+            }
+        }
+    }
+
+    /// As [`run`](Self::run), for an attempt to read up to `wanted` bytes of a stream whose short
+    /// reads mean that everything was read: then the next attempt waits first.
+    pub(crate) fn run_draining(
+        &mut self,
+        wanted: usize,
+        mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        loop {
+            let ticks = self.descriptor.ticks(self.direction);
+            let known_empty = self.descriptor.is_drained(ticks)
+                && !facts::is_nonblocking(self.fd, &self.descriptor);
+            let result = if known_empty { Err(Errno::AGAIN) } else { attempt(self.fd) };
+            match result {
+                Err(Errno::AGAIN) => self.wait(ticks)?,
+                Ok(got) => {
+                    if got != 0 && got < wanted {
+                        self.descriptor.drained(ticks);
+                    }
+                    return Ok(got);
+                }
+                error => return error,
+            }
+        }
+    }
+
+    /// Waits for an event after `ticks`.
+    fn wait(&mut self, ticks: u32) -> Result<(), Errno> {
+        if facts::is_nonblocking(self.fd, &self.descriptor) {
+            return Err(Errno::AGAIN);
+        }
+        let (fd, descriptor, direction) = (self.fd, self.descriptor, self.direction);
+        let deadline =
+            *self.deadline.get_or_insert_with(|| facts::deadline(fd, &descriptor, direction));
+        match descriptor.wait(direction, ticks, deadline) {
+            Ended::Ready => Ok(()),
+            Ended::TimedOut => Err(Errno::AGAIN),
+            Ended::Closed(Some(moved)) => self.follow(moved),
+            Ended::Closed(None) => Err(Errno(libc::EBADF)),
+            Ended::Unpollable(errno) => Err(errno),
+        }
+    }
+
+    /// Goes on with the open file under its new number.
+    fn follow(&mut self, moved: Moved) -> Result<(), Errno> {
+        self.fd = moved.fd();
+        self.descriptor = Descriptor::new(self.fd).ok_or(Errno(libc::EBADF))?;
+        self.moved = Some(moved);
+        Ok(())
+    }
+}
+
+/// The rest of a scatter or gather list after part of it is done. Short lists need no memory.
+pub(crate) struct Vectors {
+    inline: [libc::iovec; Self::INLINE],
+    heap: Vec<libc::iovec>,
+    len: usize,
+    first: usize,
+}
+
+impl Vectors {
+    const INLINE: usize = 8;
+
+    /// # Safety
+    /// `iov` points to `count` entries.
+    pub(crate) unsafe fn new(iov: *const libc::iovec, count: usize) -> Self {
+        // SAFETY: the caller's obligation.
+        let list = unsafe { std::slice::from_raw_parts(iov, count) };
+        let none = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let mut vectors =
+            Vectors { inline: [none; Self::INLINE], heap: Vec::new(), len: count, first: 0 };
+        if count <= Self::INLINE {
+            vectors.inline[..count].copy_from_slice(list);
+        } else {
+            vectors.heap = list.to_vec();
+        }
+        vectors
+    }
+
+    /// What is left.
+    pub(crate) fn rest(&mut self) -> &mut [libc::iovec] {
+        let list = if self.len <= Self::INLINE {
+            &mut self.inline[..self.len]
+        } else {
+            &mut self.heap[..]
+        };
+        &mut list[self.first..]
+    }
+
+    /// Drops the first `bytes`.
+    pub(crate) fn advance(&mut self, mut bytes: usize) {
+        while let Some(vector) = self.rest().first_mut() {
+            if bytes < vector.iov_len {
+                vector.iov_base = vector.iov_base.wrapping_byte_add(bytes);
+                vector.iov_len -= bytes;
+                return;
+            }
+            bytes -= vector.iov_len;
+            self.first += 1;
+        }
+    }
+}
+
+/// Writes all of `total` bytes by attempts that take some of the rest, as a blocking write does.
+/// `attempt` gets the descriptor and the number of bytes done.
+///
+/// # Errors
+/// Those of the first attempt to fail before anything was written; later ones end the write with
+/// the number of bytes done.
+pub(crate) fn write_all(
+    operation: &mut Operation,
+    total: usize,
+    mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut done = 0;
+    loop {
+        match operation.run(|fd| attempt(fd, done)) {
+            Ok(count) => {
+                done += count;
+                if done >= total || count == 0 {
+                    return Ok(done);
+                }
+            }
+            Err(_) if done > 0 => return Ok(done),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
