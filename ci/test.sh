@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The README's test command, then what it does not reach. The tests of 1:1 mode are among the
+# first: crates/lisle/tests/threads_mode.rs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo test --workspace
+
+# Examples are user code: they must also build as a user builds them, outside of the tests.
+cargo build --workspace --examples
+# Without the hooks no libc symbol is interposed; sanitizers and other interposers need that.
+cargo check -p lisle --no-default-features
