@@ -20,15 +20,27 @@ struct Server {
 impl Server {
     /// Starts the example `name`, which cargo has built beside this test.
     fn start(name: &str) -> Server {
+        Self::start_with(name, "exec")
+    }
+
+    /// [`start`](Self::start) by a shell that does `before` in front of the command.
+    fn start_with(name: &str, before: &str) -> Server {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
         let path: PathBuf = profile.join("examples").join(name);
-        let mut child =
-            Command::new(&path).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap_or_else(
-                |error| panic!("{}: {error}; `cargo build --examples`?", path.display()),
-            );
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{before} \"$0\" 127.0.0.1:0")])
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        assert!(
+            !address.is_empty(),
+            "{} has not started; `cargo build --examples`?",
+            path.display()
+        );
         Server { child, address: address.trim_end().to_owned() }
     }
 
@@ -158,6 +170,23 @@ fn bodies_are_refused() {
     }
     let empty = b"GET / HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(server.exchange(empty), OK_CLOSE);
+}
+
+/// `accept` fails while all descriptors are taken; the server must outlive that, at little cost.
+#[test]
+fn running_out_of_descriptors() {
+    let server = Server::start_with("http_server", "ulimit -n 128; exec");
+    let crowd: Vec<TcpStream> = (0..160).map(|_| server.connect()).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
+    // One that was inherited may have a number beyond the limit.
+    assert!((128..140).contains(&open), "{open} descriptors are no sign of the limit");
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    assert!(ticks < 25, "{ticks} hundredths of a second of processor time to do nothing");
+    drop(crowd);
+    assert_eq!(server.exchange(b"GET / HTTP/1.0\r\n\r\n"), OK_CLOSE);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,16 @@ impl Helper {
 
     /// The first thing that the child wrote to standard error.
     pub(super) fn first_error(&self) -> Option<String> {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+        self.kept_errors().first().cloned()
+    }
+
+    /// The last thing that was kept of what it wrote to standard error.
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.kept_errors().last().cloned()
+    }
+
+    fn kept_errors(&self) -> MutexGuard<'_, Vec<String>> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that is known of why the child is gone.
@@ -103,8 +112,7 @@ impl Helper {
         let status = self.wait(Duration::from_secs(2));
         thread::sleep(Duration::from_millis(50));
         let end = status.map_or_else(|| "stopped answering".to_owned(), |s| format!("ended: {s}"));
-        let kept = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.as_slice() {
+        match self.kept_errors().as_slice() {
             [] => format!("the {} {end}", self.name),
             lines => format!("the {} {end}; it said: {}", self.name, lines.join("; ")),
         }

@@ -82,12 +82,12 @@ impl Trial<'_> {
         let args = [SERVER_COMMAND.to_owned(), listeners];
         let mut server = Helper::start("server", self.system.mode(), &args)?;
         let ready: Ready = server.hear()?;
-        self.check_mode(&server, &ready);
         let wanted = self.fit(wanted, &ready.mode)?;
 
         let before = Sample::take(server.pid())?;
         let mut client = self.start_client(wanted, &ready)?;
-        let connections = self.connect(&mut server, &mut client, wanted)?;
+        let connections = self.connect(&mut server, &mut client, &ready.mode, wanted)?;
+        self.check_mode(&server, &ready);
         self.progress.update(&format!("{title}: {} connections are idle", group(connections)));
         thread::sleep(REST);
         let idle = Sample::take(server.pid())?;
@@ -127,11 +127,9 @@ impl Trial<'_> {
     /// Says so if the column is not what its heading says.
     fn check_mode(&mut self, server: &Helper, ready: &Ready) {
         if ready.mode != self.system.mode() {
+            // Asked for only now, since messages and errors come from the server by two ways.
             let reason = server.first_error().unwrap_or_default();
-            self.note(format!(
-                "The server did not run in this mode but on {}. {reason}",
-                ready.mode
-            ));
+            self.note(format!("The server ran in the mode {:?} instead. {reason}", ready.mode));
         }
     }
 
@@ -166,6 +164,7 @@ impl Trial<'_> {
         &mut self,
         server: &mut Helper,
         client: &mut Helper,
+        mode: &str,
         wanted: usize,
     ) -> Result<usize, Trouble> {
         let title = self.system.title();
@@ -186,15 +185,20 @@ impl Trial<'_> {
             }
         };
         if !server.is_alive() {
-            return Err(Trouble::Overloaded { open: most.max(open), cause: server.obituary() });
+            let cause = server.obituary();
+            // Running out of threads can end a process; nothing excuses the coroutines' runtime.
+            return Err(match mode {
+                "threads" => Trouble::Overloaded { open: most.max(open), cause },
+                _ => Trouble::Fatal(format!("with {} connections {cause}", most.max(open))),
+            });
         }
-        let cause = server.first_error().or(first_error).unwrap_or_default();
+        let cause = server.last_error().or(first_error).unwrap_or_default();
         if open == 0 {
             return Err(Trouble::Fatal(format!("the client could not connect: {cause}")));
         }
         if open < wanted {
             let (open, wanted) = (group(open), group(wanted));
-            self.note(format!("Only {open} connections of {wanted} could be opened: {cause}."));
+            self.note(format!("Only {open} connections of {wanted} could be opened: {cause}. `ulimit -a` shows most limits."));
         }
         Ok(open)
     }

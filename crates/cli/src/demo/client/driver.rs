@@ -18,8 +18,6 @@ const OPENING: usize = 64;
 const FAILURES: usize = 16;
 /// How long nothing may happen while connections are made, or when replies are outstanding.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests that are sent at the beginning before the first replies are looked at.
-const BURST: usize = 64;
 
 /// A histogram of microseconds, up to ten minutes, to three digits.
 pub(super) fn histogram() -> Histogram<u64> {
@@ -125,6 +123,8 @@ impl Driver {
             replies.fetch_add(1, Ordering::Relaxed);
             now < end
         };
+        // All are set going before the first replies are looked at, or else those that were set
+        // going first would have the server to themselves for a good part of the time.
         for index in 0..self.connections.len() {
             let Some(connection) = &mut self.connections[index] else { continue };
             match connection.request() {
@@ -134,10 +134,6 @@ impl Driver {
                     self.connections[index] = None;
                     self.fail(&error);
                 }
-            }
-            // The first wave is no different from the others: replies are taken as they come.
-            if index % BURST == 0 {
-                self.step(Duration::ZERO, &mut record);
             }
         }
         while self.outstanding > 0 && Instant::now() < end + PATIENCE {
