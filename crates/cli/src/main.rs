@@ -1,2 +1,59 @@
-//! The lisle command.
-fn main() {}
+//! The `lisle` command: one module a subcommand.
+
+use std::process::ExitCode;
+
+mod demo;
+// The very file that readers are shown as an example, so that the demo measures what they read.
+// This crate is not published, so a path out of it does no harm.
+#[path = "../../lisle/examples/http_server.rs"]
+#[expect(dead_code, reason = "an example has a main function; only `serve` is used here")]
+mod server;
+
+const USAGE: &str = "\
+Ordinary blocking code as coroutines.
+
+Usage: lisle <command> [options]
+
+Commands:
+  demo    Run one HTTP server on coroutines, then on OS threads, and compare them
+  lab     Run the laboratory's experiments
+
+Options:
+  -h, --help       Print this help; `lisle <command> --help` tells about a command
+  -V, --version    Print the version
+";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = Vec::new();
+    for arg in std::env::args_os().skip(1) {
+        match arg.into_string() {
+            Ok(arg) => args.push(arg),
+            Err(arg) => return misused(&format!("{} is not UTF-8", arg.display())),
+        }
+    }
+    if args.is_empty() {
+        return misused("a command is missing");
+    }
+    let command = args.remove(0);
+    match command.as_str() {
+        "demo" => demo::main(&args),
+        demo::SERVER_COMMAND => demo::server_main(&args),
+        demo::CLIENT_COMMAND => demo::client_main(&args),
+        "lab" => lisle_lab::main(args),
+        "-h" | "--help" | "help" => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        "-V" | "--version" => {
+            println!("lisle {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        _ => misused(&format!("there is no command {command:?}")),
+    }
+}
+
+/// Says what is wrong with the arguments. Status 2 tells scripts that it is not the run that failed.
+fn misused(problem: &str) -> ExitCode {
+    eprint!("lisle: {problem}\n\n{USAGE}");
+    ExitCode::from(2)
+}
