@@ -42,7 +42,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>, own: &Own) -> Result<(), S
     let variants = chosen_variants(&options)?;
     let systems = chosen_systems(&options, &variants)?;
     let mut summary = Summary::default();
-    summary.say(&intro(&options));
+    summary.say(&intro(&options, own));
     let contestants = build(&systems, &mut summary);
     let mut rows = Vec::new();
     for variant in &variants {
@@ -127,16 +127,19 @@ fn chosen_systems(options: &Options, variants: &[Variant]) -> Result<Vec<System>
 }
 
 /// The heading: machine, tools, and how the figures were taken.
-fn intro(options: &Options) -> String {
+fn intro(options: &Options, own: &Own) -> String {
     let mut text = format!("# Lisle beside its rivals, {}\n\n", publish::today());
     for (name, value) in machine::facts() {
         text += &format!("- {name}: {value}\n");
     }
-    let kind = if options.quick { "quick" } else { "full" };
-    text += &format!("- rounds: {}, interleaved; {kind}; medians\n", options.rounds());
+    // In a process of its own: this one is not to start a runtime.
+    let mode = machine::first_line(own.command("harness").arg("mode"));
+    text += &format!("- Lisle's mode: {mode}\n");
     if cfg!(debug_assertions) {
         text += "- Lisle was built without optimisation: its figures mean nothing\n";
     }
+    let kind = if options.quick { "quick" } else { "full" };
+    text += &format!("- rounds: {}, interleaved; {kind}; medians\n", options.rounds());
     text
 }
 

@@ -55,12 +55,14 @@ impl Measurement {
     pub(crate) fn start(mut command: Command, cpus: Cpus, limit: Duration) -> Result<Self, String> {
         sys::bind_to_cpus(&mut command, cpus.first, cpus.count)
             .map_err(|error| format!("the CPUs to run on: {error}"))?;
+        // A complaint is one line here.
+        command.env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let program = Path::new(command.get_program()).display().to_string();
         let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
         let lines = read_lines(child.stdout.take().expect("standard output is a pipe"));
         let stderr = child.stderr.take().expect("standard error is a pipe");
-        let complaints = Some(thread::spawn(move || last_line(stderr)));
+        let complaints = Some(thread::spawn(move || telling_line(stderr)));
         Ok(Measurement { child, lines, complaints, deadline: Instant::now() + limit })
     }
 
@@ -75,10 +77,7 @@ impl Measurement {
         match self.lines.recv_timeout(left) {
             Ok(line) => Ok(Some(line)),
             Err(RecvTimeoutError::Disconnected) => self.end().map(|()| None),
-            Err(RecvTimeoutError::Timeout) => {
-                // Dropped by the caller, and killed thereby.
-                Err("hung: killed at its deadline".to_owned())
-            }
+            Err(RecvTimeoutError::Timeout) => Err(self.give_up()),
         }
     }
 
@@ -97,7 +96,7 @@ impl Measurement {
             match self.child.try_wait().map_err(|error| error.to_string())? {
                 Some(status) => break status,
                 None if Instant::now() >= self.deadline => {
-                    return Err("hung at its end: killed at its deadline".to_owned());
+                    return Err(self.give_up());
                 }
                 None => thread::sleep(Duration::from_millis(1)),
             }
@@ -105,14 +104,29 @@ impl Measurement {
         if status.success() { Ok(()) } else { Err(self.reason(status)) }
     }
 
-    /// Why it failed: its last complaint, or what the kernel says of it.
+    /// Kills a process that is past its deadline.
+    fn give_up(&mut self) -> String {
+        // Fails only if it has just ended.
+        let _ = self.child.kill();
+        match self.complaint() {
+            Some(line) => format!("hung, killed at its deadline; it had said: {line}"),
+            None => "hung, killed at its deadline".to_owned(),
+        }
+    }
+
+    /// Why it failed: its complaint, or what the kernel says of it.
     fn reason(&mut self, status: ExitStatus) -> String {
-        let last = self.complaints.take().and_then(|reader| reader.join().ok());
-        match (status.code(), last.filter(|line| !line.is_empty())) {
+        match (status.code(), self.complaint()) {
             (Some(_), Some(line)) => line,
             (None, Some(line)) => format!("{status}: {line}"),
             (_, None) => status.to_string(),
         }
+    }
+
+    /// The telling line on standard error of a process that has ended.
+    fn complaint(&mut self) -> Option<String> {
+        let line = self.complaints.take()?.join().ok()?;
+        Some(line).filter(|line| !line.is_empty())
     }
 }
 
@@ -136,14 +150,17 @@ fn read_lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-/// The last line that says something: a panic's note on backtraces does not.
-fn last_line(pipe: impl Read) -> String {
-    let mut last = String::new();
+/// The line that says why: the message of the first panic, as others often follow from it, else
+/// the last line of all.
+fn telling_line(pipe: impl Read) -> String {
+    let (mut last, mut panicked) = (String::new(), false);
     for line in BufReader::new(pipe).lines().map_while(Result::ok) {
         let line = line.trim();
-        if !line.is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE") {
-            line.clone_into(&mut last);
+        if line.is_empty() || panicked && !last.contains(" panicked at ") {
+            continue;
         }
+        panicked |= line.contains(" panicked at ");
+        line.clone_into(&mut last);
     }
     last
 }
@@ -168,6 +185,13 @@ mod tests {
     #[test]
     fn failure_has_the_last_complaint() {
         assert_eq!(shell("echo x; echo first >&2; echo why >&2; exit 1", LONG), Err("why".into()));
+    }
+
+    #[test]
+    fn first_panic_is_the_reason() {
+        let text =
+            "note\nthread 'a' panicked at x.rs:1:\nroot\nthread 'b' panicked at y.rs:\nend\n";
+        assert_eq!(telling_line(text.as_bytes()), "root");
     }
 
     #[test]

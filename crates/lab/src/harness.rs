@@ -95,7 +95,13 @@ impl Blocking for Lisle {
     }
 }
 
-/// Runs the case that `args` name.
+/// Runs the case that `args` name. The case `mode` tells how coroutines are run here.
 pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
-    run_harness(args, blocking::run::<Lisle>)
+    run_harness(args, |params| match params.case() {
+        "mode" => {
+            println!("{:?}", runtime::mode());
+            Ok(())
+        }
+        _ => blocking::run::<Lisle>(params),
+    })
 }

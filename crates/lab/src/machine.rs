@@ -14,9 +14,9 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
         ("CPUs", cpus().to_string()),
         ("kernel", first("/proc/sys/kernel/osrelease").unwrap_or_else(unknown)),
         ("max_map_count", first("/proc/sys/vm/max_map_count").unwrap_or_else(unknown)),
-        ("rustc", tool(Command::new("rustc").arg("--version"))),
-        ("go", tool(Command::new(rivals::go()).arg("version"))),
-        ("cc", tool(Command::new("cc").arg("--version"))),
+        ("rustc", first_line(Command::new("rustc").arg("--version"))),
+        ("go", first_line(Command::new(rivals::go()).arg("version"))),
+        ("cc", first_line(Command::new("cc").arg("--version"))),
         ("crates", crates().unwrap_or_else(unknown)),
         ("commit", commit()),
     ]
@@ -44,7 +44,8 @@ fn cpu_model() -> Option<String> {
 
 /// The commit the sources are at, and whether they were changed since.
 fn commit() -> String {
-    let git = |args: &[&str]| tool(Command::new("git").args(args).current_dir(rivals::sources()));
+    let git =
+        |args: &[&str]| first_line(Command::new("git").args(args).current_dir(rivals::sources()));
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
     let hash = git(&["rev-parse", "--short=12", "HEAD"]);
     if changed.is_empty() || changed == ABSENT { hash } else { format!("{hash}, changed since") }
@@ -52,8 +53,8 @@ fn commit() -> String {
 
 const ABSENT: &str = "absent";
 
-/// The first line that a tool prints.
-fn tool(command: &mut Command) -> String {
+/// The first line that a program prints.
+pub(crate) fn first_line(command: &mut Command) -> String {
     match command.output() {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout);

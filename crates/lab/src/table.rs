@@ -1,10 +1,14 @@
 //! A case's table: a line per system, the median of each metric and its ratio to Lisle's.
 //!
+//! Ranges are shown where there is room; the CSV has them all.
 //! Written as Markdown with aligned columns, which reads as well in a terminal.
 
 use crate::series::{Row, ratio};
 use crate::standing::Standing;
 use crate::system::BASE;
+
+/// The greatest number of metrics that are shown with their ranges.
+const WITH_RANGES: usize = 3;
 
 /// The table of one variant.
 pub(crate) fn render(standings: &[Standing]) -> String {
@@ -42,7 +46,7 @@ fn header(metrics: &[(&str, &str)]) -> Vec<String> {
     for (metric, unit) in metrics {
         cells.push(format!("{metric} ({unit})"));
         cells.push(format!("/ {BASE}"));
-        cells.push("min..max".to_owned());
+        cells.extend((metrics.len() <= WITH_RANGES).then(|| "min..max".to_owned()));
     }
     cells
 }
@@ -50,26 +54,26 @@ fn header(metrics: &[(&str, &str)]) -> Vec<String> {
 fn line(standing: &Standing, metrics: &[(&str, &str)], base: Option<&Standing>) -> Vec<String> {
     let mut cells = vec![standing.system.to_owned()];
     for (metric, _) in metrics {
-        match standing.row(metric) {
-            Some(row) => {
-                let base = base.and_then(|base| base.row(metric));
-                cells.extend(figures(row, base));
-            }
-            None => cells.extend(["-", "-", "-"].map(str::to_owned)),
-        }
+        let base = base.and_then(|base| base.row(metric));
+        let figures = figures(standing.row(metric), base);
+        let shown = if metrics.len() <= WITH_RANGES { 3 } else { 2 };
+        cells.extend(figures.into_iter().take(shown));
     }
     cells
 }
 
-/// Median, ratio and range of a row.
-fn figures(row: &Row, base: Option<&Row>) -> [String; 3] {
-    let median = |row: &Row| row.series.median();
-    let ratio = base.and_then(median).zip(median(row)).and_then(|(base, own)| ratio(own, base));
-    let range = row.series.min().zip(row.series.max());
+/// Median, ratio and range of a row; dashes where there is none.
+fn figures(row: Option<&Row>, base: Option<&Row>) -> [String; 3] {
+    let median = |row: Option<&Row>| row.and_then(|row| row.series.median());
+    let ratio = median(row).zip(median(base)).and_then(|(own, base)| ratio(own, base));
+    let range = row.and_then(|row| row.series.min().zip(row.series.max()));
     let dash = || "-".to_owned();
     [
         median(row).map_or_else(dash, short),
-        ratio.map_or_else(dash, |ratio| format!("{ratio:.2}")),
+        ratio.map_or_else(dash, |ratio| match ratio {
+            0.0..0.095 => format!("{ratio:.4}"),
+            _ => format!("{ratio:.2}"),
+        }),
         range.map_or_else(dash, |(min, max)| format!("{}..{}", short(min), short(max))),
     ]
 }
@@ -126,7 +130,9 @@ mod tests {
             unit: "ns".into(),
             series,
         };
-        Standing { system, rows: vec![row], failures: Vec::new(), rounds: values.len() }
+        let mut standing = Standing::new(system);
+        standing.rows.push(row);
+        standing
     }
 
     #[test]
@@ -139,6 +145,12 @@ mod tests {
 | go     |        125 |    2.50 |   125..125 |
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn small_ratios_keep_their_digits() {
+        let text = render(&[standing("lisle", &[1000.0]), standing("go", &[12.5])]);
+        assert!(text.contains(" 0.0125 |"), "{text}");
     }
 
     #[test]
