@@ -1,0 +1,3 @@
+module lisle-lab/rival
+
+go 1.25

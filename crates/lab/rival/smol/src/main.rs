@@ -1,0 +1,95 @@
+//! The cases on smol: one executor that `workers` threads run, the main thread among them.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use async_channel::{Receiver, Sender};
+use lisle_lab_harness::futures::{self, ECHO_BUFFER};
+use lisle_lab_harness::{Outcome, report_port, run};
+use smol::Executor;
+use smol::future;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::lock::Mutex;
+use smol::net::{TcpListener, TcpStream};
+
+static EXECUTOR: Executor<'static> = Executor::new();
+
+struct Smol;
+
+impl futures::Executor for Smol {
+    type Join = smol::Task<()>;
+    type Counter = Mutex<u64>;
+    type Sender = Sender<u64>;
+    type Receiver = Receiver<u64>;
+
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) -> smol::Task<()> {
+        EXECUTOR.spawn(future)
+    }
+
+    fn detach(task: smol::Task<()>) {
+        task.detach();
+    }
+
+    async fn yield_now() {
+        future::yield_now().await;
+    }
+
+    fn counter() -> Mutex<u64> {
+        Mutex::new(0)
+    }
+
+    async fn add_one(counter: &Mutex<u64>) {
+        *counter.lock().await += 1;
+    }
+
+    fn channel() -> (Sender<u64>, Receiver<u64>) {
+        async_channel::unbounded()
+    }
+
+    fn send(sender: &Sender<u64>, value: u64) {
+        // A receiver that is gone is noticed by the answer that never comes.
+        let _ = sender.try_send(value);
+    }
+
+    async fn receive(receiver: &mut Receiver<u64>) -> Option<u64> {
+        receiver.recv().await.ok()
+    }
+
+    async fn echo() -> Outcome<()> {
+        serve().await.map_err(|error| error.to_string())
+    }
+}
+
+async fn serve() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    report_port(listener.local_addr()?.port());
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        // The client notices a connection that broke.
+        EXECUTOR.spawn(async { drop(echo(stream).await) }).detach();
+    }
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = [0; ECHO_BUFFER];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            length => stream.write_all(&buffer[..length]).await?,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    run(std::env::args().skip(1), |params| {
+        for _ in 1..params.get("workers")? {
+            thread::spawn(|| smol::block_on(EXECUTOR.run(future::pending::<()>())));
+        }
+        let params = Arc::new(params.clone());
+        let case = EXECUTOR.spawn(async move { futures::run::<Smol>(&params).await });
+        smol::block_on(EXECUTOR.run(case))
+    })
+}

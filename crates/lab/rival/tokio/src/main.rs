@@ -1,0 +1,117 @@
+//! The cases on tokio. The parameter `current_thread=1` takes the runtime of that name, on the
+//! main thread; otherwise the multi-thread runtime runs them, with `workers` workers.
+
+use std::io;
+use std::process::ExitCode;
+
+use lisle_lab_harness::futures::{self, ECHO_BUFFER, Executor};
+use lisle_lab_harness::{Outcome, Params, report_port, run};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+struct Tokio;
+
+impl Executor for Tokio {
+    type Join = Joining;
+    type Counter = Mutex<u64>;
+    type Sender = UnboundedSender<u64>;
+    type Receiver = UnboundedReceiver<u64>;
+
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Joining {
+        Joining(tokio::spawn(future))
+    }
+
+    fn detach(task: Joining) {
+        drop(task);
+    }
+
+    async fn yield_now() {
+        tokio::task::yield_now().await;
+    }
+
+    fn counter() -> Mutex<u64> {
+        Mutex::new(0)
+    }
+
+    async fn add_one(counter: &Mutex<u64>) {
+        *counter.lock().await += 1;
+    }
+
+    fn channel() -> (Self::Sender, Self::Receiver) {
+        mpsc::unbounded_channel()
+    }
+
+    fn send(sender: &Self::Sender, value: u64) {
+        // A receiver that is gone is noticed by the answer that never comes.
+        let _ = sender.send(value);
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> Option<u64> {
+        receiver.recv().await
+    }
+
+    async fn echo() -> Outcome<()> {
+        serve().await.map_err(|error| error.to_string())
+    }
+}
+
+/// A join handle whose output is that of the task.
+struct Joining(tokio::task::JoinHandle<()>);
+
+impl Future for Joining {
+    type Output = ();
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
+        let task = std::pin::Pin::new(&mut self.0);
+        task.poll(context).map(|result| result.expect("no task panics"))
+    }
+}
+
+async fn serve() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    report_port(listener.local_addr()?.port());
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        // The client notices a connection that broke.
+        tokio::spawn(async { drop(echo(stream).await) });
+    }
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = [0; ECHO_BUFFER];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            length => stream.write_all(&buffer[..length]).await?,
+        }
+    }
+}
+
+fn runtime(params: &Params) -> io::Result<Runtime> {
+    match params.get("current_thread") {
+        Ok(1) => Builder::new_current_thread().enable_all().build(),
+        _ => {
+            let workers = params.get("workers").map_err(io::Error::other)?;
+            Builder::new_multi_thread().worker_threads(workers).enable_all().build()
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    run(std::env::args().skip(1), |params| {
+        let runtime = runtime(params).map_err(|error| error.to_string())?;
+        let params = params.clone();
+        let case = runtime.spawn(async move { futures::run::<Tokio>(&params).await });
+        let outcome = runtime.block_on(case).map_err(|error| error.to_string())?;
+        // Parked tasks are not waited for.
+        runtime.shutdown_background();
+        outcome
+    })
+}

@@ -1,0 +1,175 @@
+//! The cases, one per file: which variants there are and what they ask of a harness program.
+//!
+//! What a variant does is in `lisle-lab-harness` (and, for goroutines, in `rival/go`); here is how
+//! often, with how many tasks, on how many CPUs.
+
+mod echo;
+mod memory;
+mod mpsc;
+mod mutex;
+mod park;
+mod spawn;
+mod yield_now;
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::child::{Cpus, Measurement, Own};
+use crate::series::Sample;
+
+/// All cases, in the order they are run in.
+pub(crate) const CASES: [Case; 7] =
+    [yield_now::CASE, spawn::CASE, park::CASE, mutex::CASE, mpsc::CASE, echo::CASE, memory::CASE];
+
+/// One experiment.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) variants: fn(Scale) -> Vec<Variant>,
+}
+
+/// How much is done.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) quick: bool,
+    /// The number of CPUs, and of workers where all are used.
+    pub(crate) cpus: usize,
+}
+
+impl Scale {
+    /// The time that a figure is taken over, in milliseconds.
+    fn ms(self) -> usize {
+        if self.quick { 60 } else { 300 }
+    }
+
+    /// The greatest number of tasks at once, and its name.
+    fn many(self) -> (usize, &'static str) {
+        if self.quick { (10_000, "10k") } else { (100_000, "100k") }
+    }
+
+    /// The time after which a child counts as hung.
+    fn limit(self) -> Duration {
+        Duration::from_secs(if self.quick { 30 } else { 60 })
+    }
+
+    /// The numbers of workers that cases are run with: one, and as many as there are CPUs.
+    fn workers(self) -> Vec<usize> {
+        if self.cpus == 1 { vec![1] } else { vec![1, self.cpus] }
+    }
+}
+
+/// A case with its parameters: one table, one name in the CSV.
+pub(crate) struct Variant {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) workers: usize,
+    /// The case's name in the harness programs.
+    harness: &'static str,
+    params: Vec<(&'static str, usize)>,
+    limit: Duration,
+    kind: Kind,
+}
+
+enum Kind {
+    /// The harness program prints the figures.
+    Inside,
+    /// The harness program serves, and a client takes the figures.
+    Echo(echo::Load),
+}
+
+impl Variant {
+    /// A variant on `workers` workers and as many CPUs, measured inside the harness program.
+    fn inside(scale: Scale, harness: &'static str, id: &str, title: &str, workers: usize) -> Self {
+        Variant {
+            id: format!("{id}-{workers}w"),
+            title: format!("{title}; workers: {workers}"),
+            workers,
+            harness,
+            params: vec![("workers", workers), ("ms", scale.ms())],
+            limit: scale.limit(),
+            kind: Kind::Inside,
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: usize) -> Self {
+        self.params.push((name, value));
+        self
+    }
+
+    /// Whether this is the TCP server, which the hand-written programs can do, too.
+    pub(crate) fn is_echo(&self) -> bool {
+        matches!(self.kind, Kind::Echo(_))
+    }
+
+    /// Takes the figures once: `program` is a system's harness program, `arg` what it is given
+    /// besides the parameters.
+    pub(crate) fn measure(
+        &self,
+        mut program: Command,
+        arg: Option<&str>,
+        own: &Own,
+    ) -> Result<Vec<Sample>, String> {
+        program.arg(self.harness);
+        program.args(self.params.iter().map(|(name, value)| format!("{name}={value}")));
+        program.args(arg);
+        let cpus = Cpus { first: 0, count: self.workers };
+        let child = Measurement::start(program, cpus, self.limit)?;
+        match &self.kind {
+            Kind::Echo(load) => load.measure(child, own),
+            Kind::Inside => {
+                let samples = child.lines()?.iter().map(|line| parse(line)).collect();
+                non_empty(samples)
+            }
+        }
+    }
+}
+
+fn parse(line: &str) -> Result<Sample, String> {
+    Sample::parse(line).ok_or(format!("not a figure: {line}"))
+}
+
+fn non_empty(samples: Result<Vec<Sample>, String>) -> Result<Vec<Sample>, String> {
+    match samples {
+        Ok(samples) if samples.is_empty() => Err("ended without figures".to_owned()),
+        samples => samples,
+    }
+}
+
+/// Variants for 2 and 100 tasks on each number of workers.
+fn grid(scale: Scale, harness: &'static str, title: &str) -> Vec<Variant> {
+    let mut variants = Vec::new();
+    for workers in scale.workers() {
+        for tasks in [2, 100] {
+            let (id, title) = (format!("{harness}-{tasks}t"), format!("{tasks} {title}"));
+            let variant = Variant::inside(scale, harness, &id, &title, workers);
+            variants.push(variant.with("tasks", tasks));
+        }
+    }
+    variants
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn variants_have_names_of_their_own() {
+        let scale = Scale { quick: false, cpus: 2 };
+        let mut seen = HashSet::new();
+        for case in CASES {
+            for variant in (case.variants)(scale) {
+                assert!(variant.id.starts_with(case.name), "{}", variant.id);
+                assert!(!variant.id.contains(','));
+                assert!(seen.insert(variant.id));
+            }
+        }
+    }
+
+    #[test]
+    fn one_cpu_has_no_variants_for_more() {
+        let scale = Scale { quick: true, cpus: 1 };
+        assert!(CASES.iter().flat_map(|case| (case.variants)(scale)).all(|v| v.workers == 1));
+    }
+}

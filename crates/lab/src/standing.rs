@@ -1,0 +1,72 @@
+//! How one system did in one variant: its figures over the rounds, and its failures.
+
+use crate::series::{Row, Sample, Series};
+
+/// After so many failures and nothing else a system is not tried again in that variant.
+const PATIENCE: usize = 2;
+
+/// How one system did in one variant.
+pub(crate) struct Standing {
+    pub(crate) system: &'static str,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) failures: Vec<String>,
+    /// Rounds it was run in.
+    pub(crate) rounds: usize,
+}
+
+impl Standing {
+    /// Nothing was run yet.
+    pub(crate) fn new(system: &'static str) -> Self {
+        Standing { system, rows: Vec::new(), failures: Vec::new(), rounds: 0 }
+    }
+
+    /// The row of a metric.
+    pub(crate) fn row(&self, metric: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.metric == metric)
+    }
+
+    /// What is to be said of its failures.
+    pub(crate) fn note(&self) -> Option<String> {
+        let (first, count) = (self.failures.first()?, self.failures.len());
+        Some(format!("failed: {first} ({count} of {} runs)", self.rounds))
+    }
+
+    /// Adds what a round brought.
+    pub(crate) fn add(&mut self, case: &str, outcome: Result<Vec<Sample>, String>) {
+        self.rounds += 1;
+        match outcome {
+            Ok(samples) => samples.into_iter().for_each(|sample| self.add_sample(case, sample)),
+            Err(reason) => self.failures.push(reason),
+        }
+    }
+
+    fn add_sample(&mut self, case: &str, sample: Sample) {
+        match self.rows.iter_mut().find(|row| row.metric == sample.metric) {
+            Some(row) => row.series.push(sample.value),
+            None => self.rows.push(Row {
+                case: case.to_owned(),
+                system: self.system.to_owned(),
+                metric: sample.metric,
+                unit: sample.unit,
+                series: [sample.value].into_iter().collect(),
+            }),
+        }
+    }
+
+    /// Whether it has only failed so far, often enough.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.failures.len() >= PATIENCE && self.failures.len() == self.rounds
+    }
+
+    /// The rows for the CSV, failures among them.
+    pub(crate) fn all_rows(&self, case: &str) -> Vec<Row> {
+        let mut rows = self.rows.clone();
+        if !self.failures.is_empty() {
+            let series: Series = [self.failures.len() as f64].into_iter().collect();
+            let (system, metric) = (self.system.to_owned(), "failed".to_owned());
+            let (case, unit) = (case.to_owned(), "runs".to_owned());
+            rows.push(Row { case, system, metric, unit, series });
+        }
+        rows
+    }
+}
