@@ -229,7 +229,7 @@ fn an_exhausted_address_space_is_an_error_with_a_remedy() {
     });
     ended.expect_return();
     if !threads() {
-        let text = ended.stdout.lines().find(|line| line.starts_with("after ")).unwrap();
+        let text = ended.stdout.lines().find(|line| line.contains("after ")).unwrap();
         let text = text.to_lowercase();
         let cause = ["address space", "memory", "mapping"].iter().any(|word| text.contains(word));
         let remedy = ["ulimit", "rlimit_as", "max_map_count", "overcommit", "stack_size"];

@@ -92,6 +92,17 @@ fn a_million_leave_nothing_behind() {
         here(|| {
             let (waves, count) = (scaled(100, 20), scaled(10_000, 250));
             let mut after_five = 0;
+            // As many at the same time as there ever will be, so that all the stacks are there.
+            let start = Arc::new(Barrier::new(count + 1));
+            let all: Vec<_> = (0..count)
+                .map(|_| {
+                    let start = Arc::clone(&start);
+                    lisle::spawn(move || start.wait().is_leader())
+                })
+                .collect();
+            start.wait();
+            let leaders = all.into_iter().map(|one| one.join().unwrap());
+            assert!(leaders.filter(|led| *led).count() <= 1);
             for number in 0..waves {
                 wave(number, count);
                 if number == 4 {

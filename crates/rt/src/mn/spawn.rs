@@ -43,9 +43,8 @@ unsafe fn spawn_small<F: FnOnce()>(
     body: F,
 ) -> io::Result<(&'static Task, u64)> {
     let class = match stack_size {
-        // The thread block takes its part of the smallest sizes.
         Some(bytes) => {
-            let whole = bytes.saturating_add(shared.blocks.size() + 2 * 4096);
+            let whole = bytes.max(smallest_stack(shared));
             stack::class_of(whole).ok_or(StackError::TooLarge(bytes))?
         }
         None => shared.stack_class,
@@ -68,6 +67,12 @@ unsafe fn spawn_small<F: FnOnce()>(
             Ok((task, id))
         },
     }
+}
+
+/// What the guard, the thread block and a few frames take. As with threads, the size of a stack
+/// includes them.
+fn smallest_stack(shared: &Shared) -> usize {
+    shared.blocks.size() + 3 * 4096
 }
 
 /// The first function on every coroutine's stack.
