@@ -13,6 +13,8 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
         ("CPU", cpu_model().unwrap_or_else(unknown)),
         ("CPUs", cpus().to_string()),
         ("kernel", first("/proc/sys/kernel/osrelease").unwrap_or_else(unknown)),
+        // More than a little means that others were measured, too.
+        ("load before", first("/proc/loadavg").unwrap_or_else(unknown)),
         ("max_map_count", first("/proc/sys/vm/max_map_count").unwrap_or_else(unknown)),
         ("rustc", first_line(Command::new("rustc").arg("--version"))),
         ("go", first_line(Command::new(rivals::go()).arg("version"))),
