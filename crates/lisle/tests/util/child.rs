@@ -1,0 +1,130 @@
+//! Tests in a process of their own: for settings read at start, and for ends that end a process.
+//!
+//! The child is this very test binary, told to run one test; an environment variable tells that
+//! test that it is the child.
+
+use std::env;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::watchdog::LIMIT;
+
+/// Set in child processes, to the name of the test.
+const CHILD: &str = "LISLE_TEST_CHILD";
+
+/// A child is killed later than its own watchdog would strike, so that its message comes first.
+const KILL_AFTER: Duration = Duration::from_secs(LIMIT.as_secs() + 15);
+
+/// How a child process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Panics unless the child ran exactly one test and that passed.
+    pub(crate) fn expect_success(&self) {
+        // Without the count a wrong name, which selects no test at all, would pass.
+        let passed = self.stdout.contains("test result: ok. 1 passed");
+        assert!(self.status.success() && passed, "the child process failed: {self}");
+    }
+
+    /// Panics unless the child ran the body of [`in_child`] to its end.
+    pub(crate) fn expect_return(&self) {
+        let returned = self.stdout.contains(RETURNED);
+        assert!(self.status.success() && returned, "the child process failed: {self}");
+    }
+
+    /// Panics unless the child was ended by `SIGABRT`.
+    pub(crate) fn expect_abort(&self) {
+        assert_eq!(self.status.signal(), Some(libc::SIGABRT), "the child did not abort: {self}");
+        assert!(!self.stderr.contains("watchdog:"), "the child hung: {self}");
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}", self.status)?;
+        writeln!(f, "--- its stdout\n{}", self.stdout)?;
+        write!(f, "--- its stderr\n{}---", self.stderr)
+    }
+}
+
+/// Printed by a child whose body returned.
+const RETURNED: &str = "the body returned";
+
+/// Whether this process is such a child.
+pub(crate) fn is_child() -> bool {
+    env::var_os(CHILD).is_some()
+}
+
+/// Runs the test named `test` of this binary in a child process with `environment` added.
+pub(crate) fn child(test: &str, environment: &[(&str, &str)]) -> Ended {
+    assert!(!is_child(), "{test} wants a child of a child");
+    let mut command = Command::new(env::current_exe().expect("the path of this binary"));
+    command
+        .args(["--exact", test, "--nocapture", "--include-ignored", "--test-threads=1"])
+        .env("RUST_BACKTRACE", "0")
+        .env(CHILD, test)
+        .envs(environment.iter().copied());
+    run(test, &mut command)
+}
+
+/// Runs `body` in a child process with `environment` added and tells how that ended. In the child
+/// itself, runs `body` on the calling OS thread and exits.
+pub(crate) fn in_child<F: FnOnce()>(environment: &[(&str, &str)], body: F) -> Ended {
+    let test = super::test_name::<F>();
+    if !is_child() {
+        return child(&test, environment);
+    }
+    super::within(&test, LIMIT, body);
+    println!("{RETURNED}");
+    std::process::exit(0);
+}
+
+/// Runs `command` to its end, with its output captured, and kills it if that takes too long.
+pub(crate) fn run(what: &str, command: &mut Command) -> Ended {
+    run_for(what, command, KILL_AFTER)
+}
+
+/// [`run`] with a limit of its own.
+pub(crate) fn run_for(what: &str, command: &mut Command, limit: Duration) -> Ended {
+    let process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the child process starts");
+    let pid = process.id() as libc::pid_t;
+    let (done, waiting) = mpsc::channel();
+    thread::spawn(move || done.send(process.wait_with_output()));
+    let output = match waiting.recv_timeout(limit) {
+        Ok(output) => output.expect("the child's output can be read"),
+        Err(_) => {
+            // SAFETY: a plain system call. The child has not been waited for: its end would have
+            // been received.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            match waiting.recv_timeout(Duration::from_secs(5)) {
+                Ok(Ok(output)) => {
+                    let ended = to_ended(output);
+                    panic!("{what}: the child process was killed after {limit:?}: {ended}")
+                }
+                _ => panic!("{what}: the child process outlived {limit:?} and a kill"),
+            }
+        }
+    };
+    to_ended(output)
+}
+
+fn to_ended(output: std::process::Output) -> Ended {
+    Ended {
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
