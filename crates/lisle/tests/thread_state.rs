@@ -43,10 +43,10 @@ fn a_failed_call_is_seen_by_its_caller_only() {
     everywhere(|| {
         mixed(50, |own| {
             for _ in 0..50 {
-                // SAFETY: a plain call with an invalid descriptor, and one with an invalid flag.
-                let (failed, expected) = match own % 4 {
-                    0 | 1 => (unsafe { libc::close(-1) }, libc::EBADF),
-                    // SAFETY: the kernel refuses the pointer's descriptor argument.
+                let (failed, expected) = match own / 2 % 2 {
+                    // SAFETY: a descriptor that cannot be open.
+                    0 => (unsafe { libc::close(-1) }, libc::EBADF),
+                    // SAFETY: refused, since both descriptors are the same.
                     _ => (unsafe { libc::dup3(0, 0, 0) }, libc::EINVAL),
                 };
                 lisle::yield_now();
