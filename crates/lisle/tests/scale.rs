@@ -120,7 +120,8 @@ fn deep_use_of_stacks_is_given_back() {
         here(|| {
             #[inline(never)]
             fn touch(kilobytes: usize) -> usize {
-                let frame = std::hint::black_box([1_u8; 1024]);
+                let mut frame = [1_u8; 1024];
+                std::hint::black_box(&mut frame);
                 if kilobytes == 0 { 0 } else { touch(kilobytes - 1) + usize::from(frame[5]) }
             }
             let wave = || {

@@ -72,7 +72,7 @@ pub(crate) fn child(test: &str, environment: &[(&str, &str)]) -> Ended {
         .env("RUST_BACKTRACE", "0")
         .env(CHILD, test)
         .envs(environment.iter().copied());
-    run(test, &mut command)
+    run_for(test, &mut command, KILL_AFTER)
 }
 
 /// Runs `body` in a child process with `environment` added and tells how that ended. In the child
@@ -87,12 +87,7 @@ pub(crate) fn in_child<F: FnOnce()>(environment: &[(&str, &str)], body: F) -> En
     std::process::exit(0);
 }
 
-/// Runs `command` to its end, with its output captured, and kills it if that takes too long.
-pub(crate) fn run(what: &str, command: &mut Command) -> Ended {
-    run_for(what, command, KILL_AFTER)
-}
-
-/// [`run`] with a limit of its own.
+/// Runs `command` to its end, with its output captured, and kills it after `limit`.
 pub(crate) fn run_for(what: &str, command: &mut Command, limit: Duration) -> Ended {
     let process = command
         .stdin(Stdio::null())

@@ -17,7 +17,7 @@ mod random;
 mod watchdog;
 
 pub(crate) use actor::{Actor, mixed};
-pub(crate) use child::{Ended, child, in_child, is_child};
+pub(crate) use child::{Ended, child, in_child, is_child, run_for};
 pub(crate) use net::{allow_files, tcp_pair};
 pub(crate) use random::Random;
 pub(crate) use watchdog::{LIMIT, within};
