@@ -188,7 +188,7 @@ fn the_process_ends_while_coroutines_run_and_wait() {
         lisle::spawn(move || told.recv());
         lisle::spawn(|| std::thread::sleep(std::time::Duration::from_secs(3600)));
         lisle::spawn(|| TcpListener::bind("127.0.0.1:0").unwrap().accept().map(drop));
-        lisle::spawn(|| sleep_apart());
+        lisle::spawn(sleep_apart);
         lisle::spawn(|| ()).join().unwrap();
     });
     ended.expect_return();

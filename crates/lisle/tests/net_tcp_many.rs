@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use util::{Actor, allow_files, everywhere, mixed, scaled, tcp_pair};
+use util::{Actor, allow_files, everywhere, mixed, scaled, spawn_running, tcp_pair};
 
 #[test]
 fn one_reads_while_another_writes() {
@@ -174,11 +174,10 @@ fn numbers_of_closed_sockets_are_reused() {
         // The next pair gets the numbers of the last one, on which a coroutine waited.
         for round in 0..300_u32 {
             let (mut ours, mut theirs) = tcp_pair();
-            let reader = lisle::spawn(move || {
+            let reader = spawn_running(move || {
                 let mut word = [0; 4];
                 ours.read_exact(&mut word).map(|()| u32::from_ne_bytes(word))
             });
-            lisle::yield_now();
             match round % 3 {
                 0 => {
                     drop(theirs);

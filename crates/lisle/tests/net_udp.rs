@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use util::{Actor, everywhere};
+use util::{Actor, everywhere, spawn_running};
 
 /// Two bound sockets, each connected to the other.
 fn pair() -> (UdpSocket, UdpSocket) {
@@ -23,12 +23,11 @@ fn a_datagram_arrives() {
         for sender in 0..2 {
             let [ours, theirs] = [0; 2].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
             let (to, from) = (ours.local_addr().unwrap(), theirs.local_addr().unwrap());
-            let receiver = lisle::spawn(move || {
+            let receiver = spawn_running(move || {
                 let mut buffer = [0; 16];
                 let (count, from) = ours.recv_from(&mut buffer).unwrap();
                 (buffer[..count].to_vec(), from)
             });
-            lisle::yield_now();
             Actor::spawn(sender, move || theirs.send_to(b"datagram", to).unwrap()).join();
             assert_eq!(receiver.join().unwrap(), (b"datagram".to_vec(), from));
         }
@@ -92,8 +91,7 @@ fn a_receive_times_out() {
 fn an_empty_datagram_is_one() {
     everywhere(|| {
         let (ours, theirs) = pair();
-        let receiver = lisle::spawn(move || ours.recv(&mut [0; 8]).unwrap());
-        lisle::yield_now();
+        let receiver = spawn_running(move || ours.recv(&mut [0; 8]).unwrap());
         theirs.send(b"").unwrap();
         assert_eq!(receiver.join().unwrap(), 0);
     });

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use util::{Actor, everywhere};
+use util::{Actor, everywhere, spawn_running};
 
 /// A path nobody uses, removed again in the end.
 struct SocketPath(PathBuf);
@@ -147,8 +147,7 @@ fn timeouts_and_nonblocking_mode() {
         theirs.set_nonblocking(true).unwrap();
         assert_eq!(theirs.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
         theirs.set_nonblocking(false).unwrap();
-        let reader = lisle::spawn(move || theirs.read(&mut [0; 8]).unwrap());
-        lisle::yield_now();
+        let reader = spawn_running(move || theirs.read(&mut [0; 8]).unwrap());
         ours.write_all(b"abc").unwrap();
         assert_eq!(reader.join().unwrap(), 3);
     });
@@ -178,13 +177,12 @@ fn datagrams_between_bound_sockets() {
         let ours = UnixDatagram::bind(&here.0).unwrap();
         let theirs = UnixDatagram::bind(&there.0).unwrap();
         let from = there.0.clone();
-        let receiver = lisle::spawn(move || {
+        let receiver = spawn_running(move || {
             let mut buffer = [0; 8];
             let (count, sender) = ours.recv_from(&mut buffer).unwrap();
             assert_eq!(sender.as_pathname(), Some(&*from));
             buffer[..count].to_vec()
         });
-        lisle::yield_now();
         theirs.send_to(b"hello", &here.0).unwrap();
         assert_eq!(receiver.join().unwrap(), b"hello");
     });

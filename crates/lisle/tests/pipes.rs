@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use util::{Actor, everywhere, mixed};
+use util::{Actor, everywhere, mixed, spawn_running};
 
 #[test]
 fn a_pipe_carries_bytes() {
@@ -33,10 +33,7 @@ fn a_pipe_carries_bytes() {
 fn a_full_pipe_holds_the_writer() {
     everywhere(|| {
         let (mut reader, mut pipe) = io::pipe().unwrap();
-        let writer = lisle::spawn(move || pipe.write(&vec![1; 4 << 20]).unwrap());
-        for _ in 0..10 {
-            lisle::yield_now();
-        }
+        let writer = spawn_running(move || pipe.write(&vec![1; 4 << 20]).unwrap());
         assert!(!writer.is_finished());
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
@@ -49,10 +46,7 @@ fn a_full_pipe_holds_the_writer() {
 fn a_pipe_without_a_reader_is_broken() {
     everywhere(|| {
         let (reader, mut pipe) = io::pipe().unwrap();
-        let writer = lisle::spawn(move || pipe.write_all(&vec![1; 4 << 20]).unwrap_err().kind());
-        for _ in 0..10 {
-            lisle::yield_now();
-        }
+        let writer = spawn_running(move || pipe.write_all(&vec![1; 4 << 20]).unwrap_err().kind());
         // std ignores SIGPIPE; whoever waits for room learns of the end too.
         drop(reader);
         assert_eq!(writer.join().unwrap(), ErrorKind::BrokenPipe);
@@ -156,12 +150,11 @@ fn try_wait_and_kill() {
         let ended = Arc::new(AtomicBool::new(false));
         let theirs = Arc::clone(&ended);
         let pid = sleeper.id() as libc::pid_t;
-        let waiter = lisle::spawn(move || {
+        let waiter = spawn_running(move || {
             let status = sleeper.wait().unwrap();
             theirs.store(true, Ordering::Relaxed);
             (status, sleeper)
         });
-        lisle::yield_now();
         assert!(!ended.load(Ordering::Relaxed));
         // SAFETY: a plain call; the child has not been waited for, so the number is its own.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
@@ -193,8 +186,7 @@ fn children_inherit_blocking_descriptors() {
     everywhere(|| {
         // Of a pipe on which a coroutine has waited: the child's reads must still block.
         let (mut reader, mut pipe) = io::pipe().unwrap();
-        let first = lisle::spawn(move || reader.read(&mut [0; 1]).map(|_| reader).unwrap());
-        lisle::yield_now();
+        let first = spawn_running(move || reader.read(&mut [0; 1]).map(|_| reader).unwrap());
         pipe.write_all(b"a").unwrap();
         let reader = first.join().unwrap();
         let cat = Command::new("cat").stdin(reader).stdout(Stdio::piped()).spawn().unwrap();

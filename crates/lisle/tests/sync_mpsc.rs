@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use util::{Actor, everywhere, mixed, scaled};
+use util::{Actor, everywhere, mixed, scaled, spawn_running};
 
 #[test]
 fn a_receiver_waits_for_the_sender() {
@@ -116,14 +116,12 @@ fn a_receive_times_out() {
 fn a_lost_end_wakes_the_other() {
     everywhere(|| {
         let (tell, told) = mpsc::channel::<()>();
-        let receiver = lisle::spawn(move || told.recv().is_err());
-        lisle::yield_now();
+        let receiver = spawn_running(move || told.recv().is_err());
         drop(tell);
         assert!(receiver.join().unwrap());
 
         let (tell, told) = mpsc::sync_channel(0);
-        let sender = lisle::spawn(move || tell.send(1).is_err());
-        lisle::yield_now();
+        let sender = spawn_running(move || tell.send(1).is_err());
         drop(told);
         assert!(sender.join().unwrap());
     });
@@ -162,7 +160,6 @@ fn everyone_hears_from_everyone() {
             let received = receivers[own].lock().unwrap().take().unwrap();
             for sender in &senders {
                 sender.send(own).unwrap();
-                lisle::yield_now();
             }
             received.iter().take(count).sum::<usize>()
         });

@@ -18,7 +18,7 @@ fn once_runs_once() {
         mixed(40, move |_| {
             once.call_once(|| {
                 // All the others come to wait meanwhile.
-                thread::sleep(Duration::from_millis(5));
+                lisle::sleep(Duration::from_millis(5));
                 counted.fetch_add(1, Ordering::Relaxed);
             });
             assert_eq!(counted.load(Ordering::Relaxed), 1);
@@ -51,7 +51,7 @@ fn a_once_lock_keeps_the_first_value() {
         let lock = Arc::new(OnceLock::new());
         let all = mixed(40, move |own| {
             *lock.get_or_init(|| {
-                lisle::yield_now();
+                lisle::sleep(Duration::from_millis(5));
                 own
             })
         });

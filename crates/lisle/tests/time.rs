@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use util::{everywhere, mixed, scaled};
+use util::{everywhere, mixed, scaled, spawn_running};
 
 /// Longer than any wait here on a busy machine, shorter than the sleeps one after another.
 const GENEROUS: Duration = Duration::from_secs(8);
@@ -42,12 +42,12 @@ fn a_sleeper_lets_others_run() {
     everywhere(|| {
         for sleep in [thread::sleep, lisle::sleep] {
             let (tell, told) = mpsc::channel();
-            let sleeper = lisle::spawn(move || {
+            let sleeper = spawn_running(move || {
                 sleep(Duration::from_millis(200));
                 told.try_recv()
             });
             // On a single worker this runs while the other sleeps, or it runs too late.
-            lisle::spawn(move || tell.send(())).join().unwrap().unwrap();
+            tell.send(()).unwrap();
             assert_eq!(sleeper.join().unwrap(), Ok(()));
         }
     });
@@ -99,9 +99,8 @@ fn sleepers_wake_in_the_order_of_their_deadlines() {
 fn a_long_sleep_does_not_hide_a_short_one() {
     everywhere(|| {
         // Detached: it outlives the test.
-        drop(lisle::spawn(|| thread::sleep(Duration::from_secs(3600))));
-        drop(lisle::spawn(|| thread::sleep(Duration::MAX)));
-        lisle::yield_now();
+        drop(spawn_running(|| thread::sleep(Duration::from_secs(3600))));
+        drop(spawn_running(|| thread::sleep(Duration::MAX)));
         let start = Instant::now();
         lisle::spawn(|| thread::sleep(Duration::from_millis(5))).join().unwrap();
         assert!(start.elapsed() < GENEROUS);

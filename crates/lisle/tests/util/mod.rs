@@ -24,7 +24,8 @@ pub(crate) use watchdog::{LIMIT, within};
 
 use std::any::type_name;
 use std::panic::{self, PanicHookInfo};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
 /// Whether coroutines are OS threads in this run.
 pub(crate) fn threads() -> bool {
@@ -81,6 +82,23 @@ pub(crate) fn hush_panics_on_purpose() {
             }
         }));
     });
+}
+
+/// Spawns a coroutine and yields until it runs; on a single worker, until it waits for the first
+/// time. If that holds the worker, whoever called this comes back too late, or never.
+pub(crate) fn spawn_running<T, F>(f: F) -> lisle::JoinHandle<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let runs = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&runs);
+    let handle = lisle::spawn(move || {
+        theirs.store(true, Ordering::Release);
+        f()
+    });
+    yield_until(|| runs.load(Ordering::Acquire));
+    handle
 }
 
 /// Yields until `done`. For states that nothing signals; the watchdog bounds it.
