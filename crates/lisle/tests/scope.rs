@@ -12,7 +12,7 @@ use util::{everywhere, here};
 #[test]
 fn coroutines_borrow() {
     everywhere(|| {
-        let numbers = vec![1, 2, 3, 4];
+        let numbers = [1, 2, 3, 4];
         let mut total = 0;
         let lengths = lisle::scope(|s| {
             let left = s.spawn(|| numbers[..2].iter().sum::<i32>());

@@ -8,21 +8,25 @@ use std::sync::{Arc, Barrier, LazyLock, Once, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use util::{everywhere, mixed, scaled};
+use util::{everywhere, mixed, scaled, spawn_running};
 
 #[test]
 fn once_runs_once() {
     everywhere(|| {
         let (once, runs) = (Arc::new(Once::new()), Arc::new(AtomicUsize::new(0)));
         let counted = Arc::clone(&runs);
-        mixed(40, move |_| {
+        let run = move |_| {
             once.call_once(|| {
                 // All the others come to wait meanwhile.
                 lisle::sleep(Duration::from_millis(5));
                 counted.fetch_add(1, Ordering::Relaxed);
             });
             assert_eq!(counted.load(Ordering::Relaxed), 1);
-        });
+        };
+        let theirs = run.clone();
+        let first = spawn_running(move || theirs(0));
+        mixed(40, run);
+        first.join().unwrap();
         assert_eq!(runs.load(Ordering::Relaxed), 1);
     });
 }
@@ -49,12 +53,16 @@ fn a_failed_once_is_tried_again() {
 fn a_once_lock_keeps_the_first_value() {
     everywhere(|| {
         let lock = Arc::new(OnceLock::new());
-        let all = mixed(40, move |own| {
+        let get = move |own| {
             *lock.get_or_init(|| {
                 lisle::sleep(Duration::from_millis(5));
                 own
             })
-        });
+        };
+        let theirs = get.clone();
+        let first = spawn_running(move || theirs(100));
+        let mut all = mixed(40, get);
+        all.push(first.join().unwrap());
         assert!(all.iter().all(|value| *value == all[0]));
     });
 }
