@@ -68,7 +68,7 @@ fn wave(number: usize, count: usize) {
     let run = |own: usize| {
         let tell = tell.clone();
         lisle::spawn(move || {
-            if own % 16 == 0 {
+            if own.is_multiple_of(16) {
                 lisle::yield_now();
             }
             // Something on the heap, which another coroutine frees.
