@@ -119,6 +119,22 @@ impl<T> Ring<T> {
         None
     }
 
+    /// [`pop`](Self::pop), where nobody ever steals: without an atomic exchange.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the owner, and no other thread calls anything but `len` and `is_empty`.
+    #[inline]
+    pub unsafe fn pop_unshared(&self) -> Option<NonNull<T>> {
+        let head = self.head.0.load(Relaxed);
+        if head == self.tail.0.load(Relaxed) {
+            return None;
+        }
+        let item = self.slot(head).load(Relaxed);
+        self.head.0.store(head.wrapping_add(1), Release);
+        NonNull::new(item)
+    }
+
     /// Takes the older half, rounded up: returns the oldest item and puts the others, whose number is
     /// returned too, into `dst`. Takes less if `dst` has no room for that many.
     ///

@@ -18,8 +18,5 @@ pub fn sleep(duration: Duration) {
 ///
 /// On a coroutine [`std::thread::yield_now`] does the same.
 pub fn yield_now() {
-    match lisle_rt::current() {
-        Some(_) => lisle_rt::yield_now(),
-        None => thread::yield_now(),
-    }
+    lisle_rt::yield_now();
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! 1  config task current       what a coroutine is; which one runs
 //! 2  stack carrier             memory for it; leaving and resuming it
-//! 3  worker runtime            queues, what runs next, who sleeps; what all share
+//! 3  worker runtime monitor    queues, what runs next, who sleeps; what all share
 //! 4  wait parker lot poller    waiting: the word, the token, an address, a descriptor
 //! 5  spare spawn               other OS threads; the beginning and the end
 //! 6  overflow setxid fork      signals and forks

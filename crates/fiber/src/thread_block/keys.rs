@@ -9,6 +9,8 @@ use std::ffi::c_void;
 /// Entries per block of the two-level table, and blocks.
 const PER_BLOCK: usize = 32;
 const BLOCKS: usize = 32;
+/// The first block of values lies in the control block, right before the table.
+pub(super) const FIRST_BLOCK_SIZE: usize = PER_BLOCK * size_of::<Value>();
 /// `PTHREAD_DESTRUCTOR_ITERATIONS`.
 const ROUNDS: usize = 4;
 

@@ -34,7 +34,8 @@ mod template;
 
 use std::ffi::{CStr, c_void};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use list::StackList;
 use modules::Modules;
@@ -99,6 +100,9 @@ pub struct Blocks {
     modules: Modules,
     list: StackList,
     next_id: AtomicU32,
+    /// Where in the control block the library notes that a key value was ever set, once the
+    /// self-test has found it; 0 before.
+    keys_used: AtomicUsize,
 }
 
 /// A thread block in place, on its stack.
@@ -117,7 +121,7 @@ const FIRST_ID: u32 = 0x2000_0000;
 const LAST_ID: u32 = 0x3fff_ffff;
 
 /// The C library's `LC_GLOBAL_LOCALE`, which crate libc lacks.
-const GLOBAL_LOCALE: libc::locale_t = std::ptr::without_provenance_mut(usize::MAX);
+const GLOBAL_LOCALE: libc::locale_t = ptr::without_provenance_mut(usize::MAX);
 
 impl Blocks {
     /// Learns the layout from the running process and tests a block.
@@ -136,9 +140,37 @@ impl Blocks {
         let modules = Modules::new(&symbols);
         let list = StackList::new(symbols.stack_user);
         list.verify()?;
-        let blocks = Blocks { symbols, template, modules, list, next_id: AtomicU32::new(FIRST_ID) };
+        let next_id = AtomicU32::new(FIRST_ID);
+        let keys_used = AtomicUsize::new(0);
+        let blocks = Blocks { symbols, template, modules, list, next_id, keys_used };
         selftest::run(&blocks)?;
         Ok(blocks)
+    }
+
+    /// Finds out where the library notes that a key value was set: the one byte of the control
+    /// block that setting one changes from 0 to 1, outside of the table itself. To be called on a
+    /// block on which none was set.
+    ///
+    /// # Safety
+    /// The running stack belongs to a block of ours; `key` is a pthread key.
+    unsafe fn find_keys_used(&self, key: libc::pthread_key_t) -> Result<(), Unsupported> {
+        let (fs, len) = (arch::fs_base(), self.symbols.sizeof_pthread);
+        // SAFETY: the control block of the running thread, read before and after a call.
+        let read = || (0..len).map(|at| unsafe { ptr::read_volatile((fs + at) as *const u8) });
+        let before: Vec<u8> = read().collect();
+        // SAFETY: the caller's obligation.
+        unsafe { libc::pthread_setspecific(key, ptr::without_provenance(1)) };
+        let after: Vec<u8> = read().collect();
+        let first_block = self.symbols.offset_specific - keys::FIRST_BLOCK_SIZE;
+        let table = first_block..self.symbols.offset_specific;
+        let changed: Vec<usize> = (0..len)
+            .filter(|at| before[*at] == 0 && after[*at] == 1 && !table.contains(at))
+            .collect();
+        let &[place] = &changed[..] else {
+            return Err(Unsupported::Layout("the note that keys are in use"));
+        };
+        self.keys_used.store(place, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Bytes that a block takes at the top of a stack, at most.
@@ -217,9 +249,17 @@ impl Blocks {
     pub unsafe fn run_destructors(&self) {
         // SAFETY: the library's own function for this; the caller vouches for the moment.
         unsafe { (self.symbols.call_tls_destructors)() };
-        let table = arch::fs_base() + self.symbols.offset_specific;
-        // SAFETY: the table of the running thread.
-        unsafe { keys::run_destructors(self.symbols.keys, table) };
+        let fs = arch::fs_base();
+        // The flag stays set for as long as the block lives, like the thread's it is: clear it for
+        // the next coroutine.
+        let flag = (fs + self.keys_used.load(Ordering::Relaxed)) as *mut u8;
+        // SAFETY: a byte of the running thread's control block; its table of values.
+        unsafe {
+            if *flag != 0 {
+                keys::run_destructors(self.symbols.keys, fs + self.symbols.offset_specific);
+                *flag = 0;
+            }
+        }
     }
 
     /// Gives every thread-local of the running block its initial value, for the next coroutine.
@@ -229,7 +269,7 @@ impl Blocks {
     pub unsafe fn restore(&self) {
         // SAFETY: the caller's obligation; the global locale always exists.
         unsafe {
-            if libc::uselocale(std::ptr::null_mut()) != GLOBAL_LOCALE {
+            if libc::uselocale(ptr::null_mut()) != GLOBAL_LOCALE {
                 libc::uselocale(GLOBAL_LOCALE);
             }
             *libc::__errno_location() = 0;

@@ -93,6 +93,12 @@ unsafe extern "C" fn body(trial: usize) -> ! {
 fn check(trial: &Trial<'_>) -> Result<(), &'static str> {
     // SAFETY: the running stack belongs to a new block.
     unsafe { trial.blocks.begin() };
+    // SAFETY: nothing on this block has set a key value yet.
+    if unsafe { trial.blocks.find_keys_used(trial.key) }.is_err() {
+        return Err("the note that keys are in use");
+    }
+    // SAFETY: the value just set is not a pointer that anybody follows.
+    unsafe { libc::pthread_setspecific(trial.key, ptr::null()) };
     let fs = arch::fs_base();
     let ensure = |good: bool, what| if good { Ok(()) } else { Err(what) };
     for round in 0..2 {

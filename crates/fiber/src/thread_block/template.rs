@@ -9,6 +9,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use super::Unsupported;
+use super::keys::FIRST_BLOCK_SIZE;
 use super::symbols::{Symbols, address};
 use crate::arch;
 
@@ -87,9 +88,11 @@ impl Template {
             _ => Word::Value(word),
         };
         let words: Box<[Word]> = report.words.iter().enumerate().map(classify).collect();
+        let values = symbols.offset_specific - FIRST_BLOCK_SIZE;
         let expected = [
-            (0, Word::Own(0)),  // the thread pointer points to itself
-            (16, Word::Own(0)), // and is the thread
+            (0, Word::Own(0)),                            // the thread pointer points to itself
+            (16, Word::Own(0)),                           // and is the thread
+            (symbols.offset_specific, Word::Own(values)), // the first block of key values
         ];
         for (offset, word) in expected {
             if words[offset / 8] != word {

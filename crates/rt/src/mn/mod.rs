@@ -4,6 +4,7 @@ mod carrier;
 mod current;
 mod fork;
 pub mod lot;
+mod monitor;
 mod overflow;
 mod parker;
 pub mod poller;

@@ -12,6 +12,7 @@ use lisle_core::{Idle, Injector};
 use lisle_fiber::Blocks;
 
 use super::carrier::Carrier;
+use super::monitor::Monitor;
 use super::poller::Poller;
 use super::spare::Spares;
 use super::stack::{self, Pool};
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) poller: Poller,
     pub(crate) pool: Pool,
     pub(crate) spares: Spares,
+    pub(crate) monitor: Monitor,
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
@@ -128,18 +130,22 @@ fn start(settings: &Settings) -> Result<(), String> {
         poller,
         pool: Pool::new(),
         spares: Spares::new(),
+        monitor: Monitor::new(),
         blocks,
         stack_class,
         next_id: AtomicU64::new(1),
         workers: OnceLock::new(),
     }));
-    let workers = (0..settings.workers as u32).map(|index| Worker::new(index, shared)).collect();
+    let alone = settings.workers == 1;
+    let workers =
+        (0..settings.workers as u32).map(|index| Worker::new(index, alone, shared)).collect();
     let _ = shared.workers.set(workers);
     overflow::watch();
     setxid::wrap();
     fork::watch();
     SHARED.store(ptr::from_ref(shared).cast_mut(), Ordering::Release);
     let started = shared.workers().iter().try_for_each(start_worker);
+    let started = started.and_then(|()| start_monitor(shared));
     started.map_err(|error| {
         SHARED.store(ptr::null_mut(), Ordering::Release);
         format!("cannot start a worker: {error}")
@@ -156,6 +162,15 @@ fn start_worker(worker: &'static Worker) -> std::io::Result<()> {
         }
     };
     std::thread::Builder::new().name(format!("lisle-{}", worker.index)).spawn(body).map(drop)
+}
+
+fn start_monitor(shared: &'static Shared) -> std::io::Result<()> {
+    // One worker has nobody to be woken for it.
+    if shared.workers().len() == 1 {
+        return Ok(());
+    }
+    let name = "lisle-monitor".to_owned();
+    std::thread::Builder::new().name(name).spawn(move || shared.monitor.run(shared)).map(drop)
 }
 
 impl Shared {

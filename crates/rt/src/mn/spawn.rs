@@ -54,15 +54,15 @@ unsafe fn spawn_small<F: FnOnce()>(
         Some(worker) => unsafe {
             let task = worker.take_stack(class)?;
             let id = worker.next_id();
-            task.begin_life(id, name, body, main);
-            worker.ready_last(task);
+            task.begin_life(id, name, body, main::<F>);
+            worker.ready_new(task);
             Ok((task, id))
         },
         // SAFETY: as above.
         None => unsafe {
             let task = shared.pool.take(class, &shared.blocks)?;
             let id = shared.reserve_ids(1).0;
-            task.begin_life(id, name, body, main);
+            task.begin_life(id, name, body, main::<F>);
             shared.inject(task);
             Ok((task, id))
         },
@@ -75,34 +75,58 @@ fn smallest_stack(shared: &Shared) -> usize {
     shared.blocks.size() + 3 * 4096
 }
 
-/// The first function on every coroutine's stack.
-unsafe extern "C" fn main(task: usize) -> ! {
+/// The first function on the stack of a coroutine with a body of type F.
+unsafe extern "C" fn main<F: FnOnce()>(task: usize) -> ! {
     // SAFETY: `begin_life` passes the address of the header; headers are never freed.
     let task = unsafe { &*(task as *const Task) };
+    // SAFETY: in the order of a life; the body is this life's.
+    unsafe {
+        begin(task);
+        task.body::<F>()();
+        end(task)
+    }
+}
+
+/// What precedes the body.
+///
+/// # Safety
+/// Called first thing on the coroutine's stack.
+unsafe fn begin(task: &'static Task) {
     current::set(Some(task));
-    let blocks = &shared().blocks;
-    // SAFETY: first thing after a switch; then the body of this life, on its own stack.
+    // SAFETY: first thing after a switch; it runs, here.
     unsafe {
         task.carrier().run_commit();
         if task.lives.get() == 0 {
-            blocks.begin();
+            shared().blocks.begin();
         }
-        task.run_body();
-        leave_forked_child();
+    }
+}
+
+/// What follows the body.
+///
+/// # Safety
+/// Called once by the coroutine itself, at its end.
+unsafe fn end(task: &'static Task) -> ! {
+    leave_forked_child();
+    let blocks = &shared().blocks;
+    // SAFETY: the coroutine's code is over.
+    unsafe {
         task.drop_name();
         blocks.run_destructors();
     }
+    task.parker.store(0, Ordering::Relaxed);
     if task.end_life() {
         lot::wake(task.life.as_ptr(), usize::MAX, lot::ANY, |_| {
             lisle_sys::futex::wake(&task.life, u32::MAX)
         });
     }
-    task.parker.store(0, Ordering::Relaxed);
     stack::trim(task);
-    // SAFETY: destructors have run, and nothing below uses a thread-local.
-    unsafe { blocks.restore() };
-    // SAFETY: the running coroutine, for the last time.
-    unsafe { end(task) }
+    // SAFETY: destructors have run, and nothing below uses a thread-local; the running coroutine,
+    // for the last time.
+    unsafe {
+        blocks.restore();
+        leave_for_good(task)
+    }
 }
 
 /// A child of a fork that a coroutine made has that coroutine as its only thread: at its end the
@@ -118,7 +142,7 @@ fn leave_forked_child() {
 ///
 /// # Safety
 /// Called by the coroutine itself when its life is over.
-unsafe fn end(task: &'static Task) -> ! {
+unsafe fn leave_for_good(task: &'static Task) -> ! {
     // SAFETY: it runs, here.
     let carrier = unsafe { task.carrier() };
     if task.pins.replace(0) > 0 {

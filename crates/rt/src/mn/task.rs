@@ -31,33 +31,25 @@ pub(crate) struct Task {
     link: AtomicPtr<Task>,
     /// Who ends its wait.
     pub(crate) wait: WaitWord,
-    /// See `park`.
-    pub(crate) parker: AtomicU32,
-    /// Serial number of its life; see [`Task::end_life`].
-    pub(crate) life: AtomicU32,
     /// Identity of the coroutine that lives here now; 0 between lives.
     id: AtomicU64,
+    /// Serial number of its life; see [`Task::end_life`].
+    pub(crate) life: AtomicU32,
+    /// See `park`.
+    pub(crate) parker: AtomicU32,
+    // What follows is rarely touched while it runs.
+    /// Lowest stack pointer seen at a suspension in this life.
+    pub(crate) low_water: Cell<usize>,
     /// Depth of sections in which blocking calls must not suspend; see `current::Native`.
     pub(crate) native: Cell<u32>,
     /// Depth of `pin`.
     pub(crate) pins: Cell<u32>,
     /// Lives so far on this stack.
     pub(crate) lives: Cell<u32>,
-    /// Lowest stack pointer seen at a suspension in this life.
-    pub(crate) low_water: Cell<usize>,
-    /// What to run, and the place on the stack of what it captured.
-    body: Cell<Option<Body>>,
     name: UnsafeCell<Option<Arc<str>>>,
     /// Set when made, for ever.
     pub(crate) stack: Stack,
     pub(crate) block: ThreadBlock,
-}
-
-/// A closure on the stack that is to run, and the function that takes it from there.
-#[derive(Clone, Copy)]
-struct Body {
-    run: unsafe fn(*mut u8),
-    place: *mut u8,
 }
 
 /// The memory that a header lies at the top of.
@@ -65,7 +57,7 @@ struct Body {
 pub(crate) struct Stack {
     /// Lowest address: the guard.
     pub(crate) low: usize,
-    /// Size of the mapping, guard and header included: `16 KiB << class`.
+    /// Size from above the guard to the end of the header: `16 KiB << class`.
     pub(crate) size: usize,
     pub(crate) class: usize,
 }
@@ -96,17 +88,17 @@ impl Task {
             pins: Cell::new(0),
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
-            body: Cell::new(None),
             name: UnsafeCell::new(None),
             stack,
             block,
         }
     }
 
-    /// Begins a life: puts `body` on the stack, to be run by `entry`.
+    /// Begins a life: puts `body` on the stack, to be taken by [`body`](Self::body) in `entry`.
     ///
     /// # Safety
-    /// The caller owns the pooled header. `entry` takes the address of the header.
+    /// The caller owns the pooled header. `entry` takes the address of the header and the body of
+    /// this type.
     pub(crate) unsafe fn begin_life<F: FnOnce()>(
         &'static self,
         id: u64,
@@ -114,35 +106,32 @@ impl Task {
         body: F,
         entry: unsafe extern "C" fn(usize) -> !,
     ) {
-        /// # Safety
-        /// `place` holds an F that nobody else takes.
-        unsafe fn run<F: FnOnce()>(place: *mut u8) {
-            // SAFETY: the caller's obligation.
-            (unsafe { ptr::read(place.cast::<F>()) })();
-        }
-        let align = align_of::<F>().max(16);
-        let place = (self.block.stack_top - size_of::<F>()) & !(align - 1);
+        let place = self.place_of::<F>();
         // SAFETY: the stack is unused, and larger than any closure that was passed by value; the
         // owner alone touches the other fields.
         unsafe {
-            (place as *mut F).write(body);
+            place.write(body);
             *self.name.get() = name;
-            let address = ptr::from_ref(self) as usize;
-            *self.context.get() = Context::new(place & !15, self.block.fs, entry, address);
+            let (top, address) = (place as usize & !15, ptr::from_ref(self) as usize);
+            *self.context.get() = Context::new(top, self.block.fs, entry, address);
         }
-        self.body.set(Some(Body { run: run::<F>, place: place as *mut u8 }));
         self.low_water.set(usize::MAX);
         self.id.store(id, Ordering::Release);
     }
 
-    /// Runs the body of this life.
+    /// Where on the stack the body of this type lies.
+    fn place_of<F>(&self) -> *mut F {
+        let align = align_of::<F>().max(16);
+        ((self.block.stack_top - size_of::<F>()) & !(align - 1)) as *mut F
+    }
+
+    /// Takes the body of this life.
     ///
     /// # Safety
-    /// Called once a life, on the coroutine's own stack.
-    pub(crate) unsafe fn run_body(&self) {
-        let body = self.body.take().expect("a life has one body");
+    /// Called once a life, with the type that it began with.
+    pub(crate) unsafe fn body<F: FnOnce()>(&self) -> F {
         // SAFETY: `begin_life` put it there.
-        unsafe { (body.run)(body.place) };
+        unsafe { self.place_of::<F>().read() }
     }
 
     /// Ends a life for those who hold handles: the identity goes first, then the serial number

@@ -108,13 +108,13 @@ impl Poller {
             && now.saturating_sub(self.last.load(Ordering::Relaxed)) > span
     }
 
-    /// Waits for events until the timeout and returns the coroutines that are to run, which are
-    /// the caller's. To be called by the holder.
-    pub(crate) fn poll(&self, timeout: Option<Duration>) -> List<Task> {
+    /// Waits for up to `most` events until the timeout and returns the coroutines that are to run,
+    /// which are the caller's. To be called by the holder.
+    pub(crate) fn poll(&self, timeout: Option<Duration>, most: usize) -> List<Task> {
         let mut events = [Event { events: 0, u64: 0 }; BATCH];
         let mut ready = List::new();
         // A signal ends the wait early, which is as good as a timeout.
-        let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
+        let count = self.epoll.wait(&mut events[..most.min(BATCH)], timeout).unwrap_or(0);
         self.last.store(clock::now(), Ordering::Relaxed);
         for event in &events[..count] {
             if event.u64 == INTERRUPT {

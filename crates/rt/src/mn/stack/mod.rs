@@ -37,7 +37,7 @@ pub(crate) fn class_of(bytes: usize) -> Option<usize> {
     (class < CLASSES).then_some(class)
 }
 
-/// Size of the mappings of a class.
+/// Size of the stacks of a class, without the guard.
 pub(crate) fn size_of_class(class: usize) -> usize {
     SMALLEST << class
 }

@@ -37,7 +37,10 @@ impl Slabs {
 
     /// A new stack with guard, thread block and header.
     pub(super) fn make(&self, class: usize, blocks: &Blocks) -> Result<&'static Task, StackError> {
-        let size = size_of_class(class);
+        // The guard is on top of the size. That also makes the distance between stacks an odd
+        // number of pages: at a power of two, the same places of all stacks would compete for the
+        // same few sets of the caches and of the TLB.
+        let size = size_of_class(class) + mmap::PAGE;
         let low = self.cut(class, size)?;
         // SAFETY: fresh memory, cut for us.
         unsafe { self.guard(low) }.map_err(StackError::Guard)?;
@@ -46,7 +49,7 @@ impl Slabs {
         let _native = Native::enter();
         // SAFETY: fresh zeroed memory of our own, which is never unmapped.
         let block = unsafe { blocks.build(low, place) }.ok_or(StackError::Block)?;
-        let stack = Stack { low, size, class };
+        let stack = Stack { low, size: size_of_class(class), class };
         // SAFETY: the place is ours, aligned since Task's alignment divides its size and the
         // mapping's end.
         unsafe {
@@ -57,7 +60,7 @@ impl Slabs {
 
     fn cut(&self, class: usize, size: usize) -> Result<usize, StackError> {
         let mut rest = self.rest[class].lock();
-        if rest.next == rest.end {
+        if rest.end - rest.next < size {
             *rest = reserve(size).map_err(|errno| StackError::Reserve(size, errno))?;
         }
         let low = rest.next;

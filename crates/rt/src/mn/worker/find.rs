@@ -55,7 +55,10 @@ impl Worker {
         }
         own.streak.set(0);
         // SAFETY: this thread is the ring's owner; headers are never freed.
-        unsafe { self.ring.pop().map(|task| task.as_ref()) }
+        unsafe {
+            let task = if self.alone { self.ring.pop_unshared() } else { self.ring.pop() };
+            task.map(|task| task.as_ref())
+        }
     }
 
     fn take_lifo(&self) -> Option<&'static Task> {
@@ -85,11 +88,10 @@ impl Worker {
     unsafe fn find(&'static self) -> &'static Task {
         // SAFETY: at home, so on this worker's thread, in all calls below.
         unsafe {
-            if self.own.ticks.get() >= self.own.interval.get() {
-                self.look();
-                if let Some(task) = self.shared.injector.pop() {
-                    return task.as_ref();
-                }
+            if self.own.ticks.get() >= self.own.interval.get()
+                && let Some(task) = self.look()
+            {
+                return task;
             }
             if let Some(task) = self.next_queued() {
                 return task;
@@ -105,11 +107,15 @@ impl Worker {
         }
     }
 
-    /// Looks at timers and, if that was not done for a while, at the poller.
+    /// Looks at what others may have left: the injector, timers and, if that was not done for a
+    /// while, the poller. Returns a coroutine from the injector.
+    ///
+    /// The injector comes first: it holds what overflowed from the ring, which the poller would
+    /// otherwise fill again and again.
     ///
     /// # Safety
     /// Called at home.
-    unsafe fn look(&self) {
+    unsafe fn look(&self) -> Option<&'static Task> {
         let own = &self.own;
         let now = clock::now();
         let elapsed = now.saturating_sub(own.last_look.get());
@@ -124,10 +130,12 @@ impl Worker {
         });
         // SAFETY: the caller's obligation.
         unsafe {
+            let injected = self.take_injected();
             self.fire_alarms(now);
             if self.shared.poller.stale_since(now, LOOK_AFTER) {
                 self.poll(Some(std::time::Duration::ZERO));
             }
+            injected
         }
     }
 
@@ -154,7 +162,7 @@ impl Worker {
     /// Takes a batch from the injector: one to run, the rest for the ring.
     ///
     /// # Safety
-    /// Called at home, with an empty ring.
+    /// Called at home.
     pub(super) unsafe fn take_injected(&self) -> Option<&'static Task> {
         let len = self.shared.injector.len();
         if len == 0 {

@@ -32,6 +32,8 @@ const LIFO_STREAK: u32 = 16;
 pub(crate) struct Worker {
     pub(crate) index: u32,
     pub(crate) shared: &'static Shared,
+    /// Whether it is the only worker, so that nobody steals.
+    alone: bool,
     ring: Ring<Task>,
     /// The coroutine woken last, or null. Anyone may take it (by swap); the owner puts.
     lifo: AtomicPtr<Task>,
@@ -76,10 +78,11 @@ unsafe impl Sync for Worker {}
 unsafe impl Send for Worker {}
 
 impl Worker {
-    pub(crate) fn new(index: u32, shared: &'static Shared) -> Self {
+    pub(crate) fn new(index: u32, alone: bool, shared: &'static Shared) -> Self {
         Worker {
             index,
             shared,
+            alone,
             ring: Ring::new(),
             lifo: AtomicPtr::new(ptr::null_mut()),
             timers: SpinLock::new(Timers::new()),
@@ -100,6 +103,9 @@ impl Worker {
 
     /// Makes a coroutine runnable that was woken by what runs here: it runs next.
     ///
+    /// Nobody is notified of it: as soon as what runs here suspends, it runs, and if that takes
+    /// long the monitor finds it in the slot. What it displaces may go elsewhere at once.
+    ///
     /// # Safety
     /// Called on this worker's thread; the caller owns the task.
     pub(crate) unsafe fn ready(&self, task: &'static Task) {
@@ -107,7 +113,22 @@ impl Worker {
         if let Some(displaced) = NonNull::new(displaced) {
             // SAFETY: taken out of the slot, so ours.
             unsafe { self.push(displaced) };
-            self.shared.notify();
+            self.notify();
+        }
+    }
+
+    /// Makes a new coroutine runnable: next if nothing else is, else after the others.
+    ///
+    /// # Safety
+    /// As [`ready`](Self::ready).
+    pub(crate) unsafe fn ready_new(&self, task: &'static Task) {
+        // SAFETY: the caller's obligation.
+        unsafe {
+            if self.lifo.load(Ordering::Relaxed).is_null() && self.ring.is_empty() {
+                self.ready(task);
+            } else {
+                self.ready_last(task);
+            }
         }
     }
 
@@ -118,7 +139,13 @@ impl Worker {
     pub(crate) unsafe fn ready_last(&self, task: &'static Task) {
         // SAFETY: the caller's obligation.
         unsafe { self.push(NonNull::from(task)) };
-        self.shared.notify();
+        self.notify();
+    }
+
+    fn notify(&self) {
+        if !self.alone {
+            self.shared.notify();
+        }
     }
 
     /// Puts the coroutine that yields behind the others. Nobody is notified: the worker has one
@@ -156,6 +183,21 @@ impl Worker {
             batch.push(task);
         }
         self.shared.injector.push_list(&mut batch);
+    }
+
+    /// What is in the LIFO slot, for the monitor to compare.
+    pub(crate) fn next_up(&self) -> *const Task {
+        self.lifo.load(Ordering::Relaxed)
+    }
+
+    /// Whether an alarm is overdue at `now`.
+    pub(crate) fn is_late(&self, now: u64) -> bool {
+        self.next_deadline() < now
+    }
+
+    /// Whether it searches or runs, as opposed to sleeping.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.awake.load(Ordering::Acquire)
     }
 
     /// Whether another coroutine is ready to run on this worker.

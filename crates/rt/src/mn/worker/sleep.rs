@@ -92,6 +92,7 @@ impl Worker {
             unsafe { self.block() };
         }
         self.awake.store(true, Ordering::Release);
+        self.shared.monitor.worker_woke();
         let by_itself = idle.leave(self.index);
         if by_itself { idle.start_search() } else { true }
     }
@@ -179,7 +180,9 @@ impl Worker {
     /// # Safety
     /// Called at home, holding the poller.
     unsafe fn poll_held(&self, timeout: Option<Duration>) {
-        let mut batch = self.shared.poller.poll(timeout);
+        // No more than fits, so that what is ready already is not pushed out.
+        let room = lisle_core::CAPACITY - self.ring.len();
+        let mut batch = self.shared.poller.poll(timeout, room.max(1));
         let mut count = 0;
         while let Some(task) = batch.pop() {
             // SAFETY: the poller gave these away; this thread is the ring's owner.

@@ -1,0 +1,120 @@
+//! The thread without a worker, which looks after what workers cannot see while they run.
+//!
+//! Workers notify nobody of a coroutine that they will run themselves in a moment, look at alarms
+//! and at the poller between coroutines, and sleep when there is nothing to do. If the coroutine
+//! that runs goes on for long, all of that waits, though another worker may be idle. The monitor
+//! wakes that worker when
+//!
+//! - the same coroutine has been next on a busy worker at two looks in a row,
+//! - an alarm of a busy worker is overdue, or
+//! - nobody asks the poller.
+//!
+//! It looks every [`SHORTEST`] while it finds something, up to every [`LONGEST`] while it does not,
+//! and sleeps for as long as no worker is awake.
+//!
+//! | `Monitor::state` | meaning | set by |
+//! |---|---|---|
+//! | WATCHING | looks from time to time | a worker that wakes, from ASLEEP, by swap |
+//! | ASLEEP | sleeps until a worker wakes | the monitor, before it looks at the workers once more |
+//!
+//! A worker that wakes marks itself awake and then reads the state; the monitor writes the state
+//! and then looks whether a worker is awake. Both fence in between (SeqCst), so one of the two sees
+//! the other.
+
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+
+use lisle_sys::{clock, futex};
+
+use super::runtime::Shared;
+use super::task::Task;
+
+/// Nanoseconds between two looks.
+const SHORTEST: u64 = 500_000;
+const LONGEST: u64 = 10_000_000;
+/// Looks in a row that find no worker awake before it sleeps.
+const QUIET_LOOKS: u32 = 20;
+
+const WATCHING: u32 = 0;
+const ASLEEP: u32 = 1;
+
+/// See the module.
+pub(crate) struct Monitor {
+    state: AtomicU32,
+}
+
+impl Monitor {
+    pub(crate) fn new() -> Self {
+        Monitor { state: AtomicU32::new(WATCHING) }
+    }
+
+    /// To be called by a worker that wakes, after it has marked itself awake.
+    #[inline]
+    pub(crate) fn worker_woke(&self) {
+        fence(Ordering::SeqCst);
+        if self.state.load(Ordering::Relaxed) == ASLEEP {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if self.state.swap(WATCHING, Ordering::AcqRel) == ASLEEP {
+            futex::wake(&self.state, 1);
+        }
+    }
+
+    /// The life of the monitor's thread.
+    pub(crate) fn run(&self, shared: &'static Shared) -> ! {
+        let mut seen: Vec<*const Task> = vec![ptr::null(); shared.workers().len()];
+        let (mut interval, mut quiet) = (SHORTEST, 0);
+        loop {
+            sleep(interval);
+            let any_awake = shared.workers().iter().any(|worker| worker.is_awake());
+            quiet = if any_awake { 0 } else { quiet + 1 };
+            if look(shared, &mut seen) {
+                shared.notify();
+                interval = SHORTEST;
+            } else {
+                interval = (interval * 2).min(LONGEST);
+            }
+            if quiet >= QUIET_LOOKS {
+                self.sleep_until_needed(shared);
+                (interval, quiet) = (SHORTEST, 0);
+            }
+        }
+    }
+
+    fn sleep_until_needed(&self, shared: &Shared) {
+        self.state.store(ASLEEP, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if shared.workers().iter().any(|worker| worker.is_awake()) {
+            self.state.store(WATCHING, Ordering::Relaxed);
+            return;
+        }
+        while self.state.load(Ordering::Acquire) == ASLEEP {
+            // An early return leads to another look at the state.
+            let _ = futex::wait(&self.state, ASLEEP, None);
+        }
+    }
+}
+
+/// Whether an idle worker is wanted.
+fn look(shared: &Shared, seen: &mut [*const Task]) -> bool {
+    let now = clock::now();
+    let mut wanted = false;
+    for (worker, seen) in shared.workers().iter().zip(seen) {
+        let next = worker.next_up();
+        wanted |= !next.is_null() && next == *seen;
+        wanted |= worker.is_awake() && worker.is_late(now.saturating_sub(SHORTEST));
+        *seen = next;
+    }
+    // While all are asleep one of them holds the poller.
+    wanted || shared.poller.stale_since(now, LONGEST)
+}
+
+fn sleep(nanos: u64) {
+    let word = AtomicU32::new(0);
+    // Nobody wakes this word.
+    let _ = futex::wait(&word, 0, Some(clock::now() + nanos));
+}
