@@ -1,4 +1,4 @@
-//! [`Once`], [`OnceLock`], [`LazyLock`], [`Barrier`] and the parking of std's threads on coroutines.
+//! [`Once`], [`OnceLock`], [`LazyLock`], [`Barrier`] and the parking of threads, on coroutines.
 
 mod util;
 

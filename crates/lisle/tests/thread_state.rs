@@ -1,4 +1,4 @@
-//! What libc and std keep per thread beside `thread_local!`: `errno`, pthread keys, the panic count.
+//! What libc and std keep per thread beside `thread_local!`: `errno`, keys, the panic count.
 
 mod util;
 
