@@ -75,7 +75,7 @@ pub(crate) fn set_kind(descriptor: &Descriptor, kind: Kind) {
 }
 
 fn find_out(fd: i32) -> Kind {
-    match sys::file_type(fd) {
+    match sys::identity(fd).map(|(kind, _)| kind) {
         Ok(libc::S_IFSOCK) => {
             let option = |name| socket::option(fd, name).unwrap_or(0);
             match (option(libc::SO_TYPE), option(libc::SO_DOMAIN)) {

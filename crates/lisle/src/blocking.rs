@@ -39,20 +39,22 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
 /// .unwrap();
 /// ```
 pub fn pin_to_os_thread() -> OsThreadPin {
-    lisle_rt::pin();
-    OsThreadPin { not_send: PhantomData }
+    OsThreadPin { pinned: lisle_rt::pin(), not_send: PhantomData }
 }
 
 /// Keeps the coroutine that made it on its OS thread; see [`pin_to_os_thread`].
 #[derive(Debug)]
 #[must_use = "the coroutine is unpinned when the guard drops"]
 pub struct OsThreadPin {
+    pinned: bool,
     /// The guard undoes what was done to its coroutine, so it stays there.
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for OsThreadPin {
     fn drop(&mut self) {
-        lisle_rt::unpin();
+        if self.pinned {
+            lisle_rt::unpin();
+        }
     }
 }

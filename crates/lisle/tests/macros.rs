@@ -20,7 +20,7 @@ fn a_test_is_a_coroutine() {
 }
 
 #[lisle::test]
-fn a_test_may_return_a_result() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn a_test_may_return_a_result() -> Result<(), Box<dyn std::error::Error>> {
     let number: u32 = "42".parse()?;
     assert_eq!(number, 42);
     io::Result::Ok(())?;

@@ -30,20 +30,12 @@ impl Error for AlreadyStarted {}
 
 /// The set-up with nothing left open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
-    allow(dead_code)
-)]
 pub(crate) struct Settings {
     pub(crate) workers: usize,
     pub(crate) stack_size: usize,
     pub(crate) threads: bool,
 }
 
-#[cfg_attr(
-    not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
-    allow(dead_code)
-)]
 impl Settings {
     const STACK_SIZE: usize = 256 << 10;
     const MAX_WORKERS: usize = 1024;
@@ -74,10 +66,6 @@ impl Settings {
 }
 
 /// The value of an environment variable, unless it is unset, empty or makes no sense.
-#[cfg_attr(
-    not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
-    allow(dead_code)
-)]
 fn variable<T>(name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
     let text = std::env::var_os(name).filter(|text| !text.is_empty())?;
     let value = text.to_str().and_then(parse);

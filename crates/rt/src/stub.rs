@@ -5,10 +5,12 @@
 //! is taken.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{AlreadyStarted, Config, Settings};
+
+static CONFIG: OnceLock<Config> = OnceLock::new();
 
 /// A running M:N runtime; there is none here.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +21,18 @@ pub enum Runtime {}
 pub enum TaskRef {}
 
 /// Why M:N mode is not to be had.
-pub const UNSUPPORTED: &str = "this platform is not x86-64 Linux with glibc";
+const UNSUPPORTED: &str = "this platform is not x86-64 Linux with glibc";
 
 impl Runtime {
-    /// Never: there is no M:N mode here.
+    /// Never a runtime: there is no M:N mode here.
+    ///
+    /// # Errors
+    /// That, unless OS threads were asked for.
     pub fn get_or_start() -> Result<Option<Runtime>, &'static str> {
-        Err(UNSUPPORTED)
+        static THREADS: OnceLock<bool> = OnceLock::new();
+        let config = CONFIG.get().copied().unwrap_or_default();
+        let asked_for = *THREADS.get_or_init(|| Settings::complete(config).threads);
+        if asked_for { Ok(None) } else { Err(UNSUPPORTED) }
     }
 
     /// Never called: no value of this type exists.
@@ -79,8 +87,11 @@ pub fn current_name() -> Option<Arc<str>> {
 }
 
 /// Takes note of the configuration, which 1:1 mode has no use for.
-pub fn install(_: Config) -> Result<(), crate::config::AlreadyStarted> {
-    Ok(())
+///
+/// # Errors
+/// If one was installed before.
+pub fn install(config: Config) -> Result<(), AlreadyStarted> {
+    CONFIG.set(config).map_err(|_| AlreadyStarted)
 }
 
 /// Not reached: only coroutines call it.
@@ -104,7 +115,9 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Nothing to pin: code runs on OS threads.
-pub fn pin() {}
+pub fn pin() -> bool {
+    false
+}
 
 /// The counterpart of [`pin`].
 pub fn unpin() {}

@@ -28,16 +28,16 @@ pub fn status_flags(fd: i32) -> Result<i32, Errno> {
         .map(|flags| flags as i32)
 }
 
-/// The kind of file: the `S_IFMT` part of its mode.
+/// What tells an open file from others: the `S_IFMT` part of its mode, and its inode number.
 ///
 /// # Errors
 /// `EBADF`.
-pub fn file_type(fd: i32) -> Result<u32, Errno> {
+pub fn identity(fd: i32) -> Result<(u32, u64), Errno> {
     // SAFETY: all-zero is a valid value of this plain C structure.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel's structure is libc's on x86-64.
     unsafe { syscall(libc::SYS_fstat, [fd as usize, (&raw mut stat) as usize, 0, 0, 0, 0])? };
-    Ok(stat.st_mode & libc::S_IFMT)
+    Ok((stat.st_mode & libc::S_IFMT, stat.st_ino))
 }
 
 /// Reads into the vectors without blocking and without touching the open file's flags.

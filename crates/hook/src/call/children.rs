@@ -21,7 +21,7 @@ unsafe extern "C" fn waitpid(pid: pid_t, status: *mut i32, options: i32) -> pid_
     waiting(
         pid,
         options,
-        || real!(waitpid(pid, status, options): fn(pid_t, *mut i32, i32) -> pid_t),
+        |options| real!(waitpid(pid, status, options): fn(pid_t, *mut i32, i32) -> pid_t),
     )
 }
 
@@ -33,7 +33,7 @@ unsafe extern "C" fn wait4(
     options: i32,
     usage: *mut c_void,
 ) -> pid_t {
-    waiting(pid, options, || {
+    waiting(pid, options, |options| {
         real!(
             wait4(pid, status, options, usage): fn(pid_t, *mut i32, i32, *mut c_void) -> pid_t
         )
@@ -43,39 +43,59 @@ unsafe extern "C" fn wait4(
 /// See waitid(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut siginfo_t, options: i32) -> i32 {
-    let plain =
-        || real!(waitid(kind, id, info, options): fn(idtype_t, id_t, *mut siginfo_t, i32) -> i32);
+    let call = move |options| real!(waitid(kind, id, info, options): fn(idtype_t, id_t, *mut siginfo_t, i32) -> i32);
     let only_ends = options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
-    match kind {
-        libc::P_PID if only_ends => waiting(id as pid_t, options & libc::WNOHANG, plain),
-        libc::P_PIDFD if only_ends && options & libc::WNOHANG == 0 && lisle_rt::can_suspend() => {
-            wait_readable(id as i32);
-            plain()
+    if options & libc::WNOHANG != 0 || !lisle_rt::can_suspend() {
+        return call(options);
+    }
+    if !only_ends || info.is_null() || !matches!(kind, libc::P_PID | libc::P_PIDFD) {
+        return lisle_rt::blocking(|| call(options));
+    }
+    loop {
+        // SAFETY: the caller's place for the information. Zero means that no child has ended.
+        unsafe { (*info).si_signo = 0 };
+        let result = call(options | libc::WNOHANG);
+        // SAFETY: as above.
+        if result != 0 || unsafe { (*info).si_signo } != 0 {
+            return result;
         }
-        _ if options & libc::WNOHANG != 0 => plain(),
-        _ => lisle_rt::blocking(plain),
+        let ended = match kind {
+            libc::P_PIDFD => wait_readable(id as i32),
+            _ => wait_for_end(id as pid_t),
+        };
+        if !ended {
+            return lisle_rt::blocking(|| call(options));
+        }
     }
 }
 
-/// Calls `plain` when it will not wait for long.
-fn waiting<R>(pid: pid_t, options: i32, plain: impl FnOnce() -> R) -> R {
+/// Waits by calls that do not block, and in between for the end of the child.
+fn waiting(pid: pid_t, options: i32, call: impl Fn(i32) -> pid_t) -> pid_t {
     if options & libc::WNOHANG != 0 || !lisle_rt::can_suspend() {
-        return plain();
+        return call(options);
     }
     if pid <= 0 || options & (libc::WUNTRACED | libc::WCONTINUED) != 0 {
-        return lisle_rt::blocking(plain);
+        return lisle_rt::blocking(|| call(options));
     }
-    match open_pidfd(pid) {
-        Ok(fd) => {
-            let waited = wait_readable(fd);
-            lisle_rt::closing(fd);
-            sys::close(fd);
-            if waited { plain() } else { lisle_rt::blocking(plain) }
+    loop {
+        // First of all, since it fails at once for a process that is no child of ours.
+        let result = call(options | libc::WNOHANG);
+        if result != 0 {
+            return result;
         }
-        // There is no such process: the plain call says so.
-        Err(Errno(libc::ESRCH)) => plain(),
-        Err(_) => lisle_rt::blocking(plain),
+        if !wait_for_end(pid) {
+            return lisle_rt::blocking(|| call(options));
+        }
     }
+}
+
+/// Suspends until the child has ended. False if that cannot be waited for.
+fn wait_for_end(pid: pid_t) -> bool {
+    let Ok(fd) = open_pidfd(pid) else { return false };
+    let ended = wait_readable(fd);
+    lisle_rt::closing(fd);
+    sys::close(fd);
+    ended
 }
 
 fn open_pidfd(pid: pid_t) -> Result<i32, Errno> {

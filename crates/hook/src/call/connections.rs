@@ -1,6 +1,9 @@
 //! `accept` and `connect`.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use libc::{sockaddr, socklen_t};
+use lisle_core::RawSpin;
 use lisle_rt::poller::Direction;
 use lisle_sys::{Errno, fd as sys, syscall};
 
@@ -14,9 +17,9 @@ unsafe extern "C" fn accept(fd: i32, address: *mut sockaddr, address_len: *mut s
     // SAFETY: the caller's obligation.
     match unsafe { accept_waiting(fd, address, address_len, 0) } {
         Some(result) => outcome(result) as i32,
-        None => real!(
-            accept(fd, address, address_len): fn(i32, *mut sockaddr, *mut socklen_t) -> i32
-        ),
+        None => Turn::of(fd).accept_blocking(|| {
+            real!(accept(fd, address, address_len): fn(i32, *mut sockaddr, *mut socklen_t) -> i32)
+        }),
     }
 }
 
@@ -31,18 +34,16 @@ unsafe extern "C" fn accept4(
     // SAFETY: the caller's obligation.
     match unsafe { accept_waiting(fd, address, address_len, flags) } {
         Some(result) => outcome(result) as i32,
-        None => real!(
-            accept4(fd, address, address_len, flags):
-                fn(i32, *mut sockaddr, *mut socklen_t, i32) -> i32
-        ),
+        None => Turn::of(fd).accept_blocking(|| {
+            real!(
+                accept4(fd, address, address_len, flags):
+                    fn(i32, *mut sockaddr, *mut socklen_t, i32) -> i32
+            )
+        }),
     }
 }
 
 /// None where the plain call is right.
-///
-/// There is no `accept` that does not block on a blocking socket, so it is called when the socket
-/// is ready; two coroutines that both saw the same connection would both call it and one block, so
-/// looking and calling is done by one at a time.
 ///
 /// # Safety
 /// As for `accept4`.
@@ -52,21 +53,81 @@ unsafe fn accept_waiting(
     address_len: *mut socklen_t,
     flags: i32,
 ) -> Option<Result<usize, Errno>> {
+    let accept = |fd: i32| {
+        let args = [fd as usize, address as usize, address_len as usize, flags as usize, 0, 0];
+        // SAFETY: the caller's obligation.
+        unsafe { syscall(libc::SYS_accept4, args) }
+    };
     let mut operation = Operation::new(fd, Direction::Read)?;
-    let descriptor = *operation.descriptor();
-    if facts::is_nonblocking(fd, &descriptor) {
+    if facts::is_nonblocking(fd, operation.descriptor()) {
         return None;
     }
-    Some(operation.run(|fd| {
-        descriptor.exclusively(|| {
-            if sys::ready_now(fd, libc::POLLIN) == 0 {
-                return Err(Errno::AGAIN);
-            }
-            let args = [fd as usize, address as usize, address_len as usize, flags as usize, 0, 0];
-            // SAFETY: the caller's obligation.
-            unsafe { syscall(libc::SYS_accept4, args) }
-        })
-    }))
+    let turn = Turn::of(fd);
+    let result = operation.run(|fd| turn.accept_if_ready(fd, || accept(fd)));
+    if result == Err(BLOCK) {
+        // The count keeps coroutines from taking this for a listener of theirs alone.
+        return Some(lisle_rt::blocking(|| turn.accept_blocking(|| accept(fd))));
+    }
+    Some(result)
+}
+
+/// Whose turn it is to accept from a listener.
+///
+/// There is no `accept` that does not block on a blocking socket, so coroutines call it when the
+/// socket is ready. Two that saw the same connection would both call it and one would block its
+/// worker; hence looking and calling is done by one at a time. OS threads that accept from the same
+/// listener are counted, and while there are any, coroutines accept on spare carriers, where
+/// blocking does no harm.
+///
+/// Listeners are told apart by their inode number, since duplicates of a descriptor share the
+/// queue. Different ones may share a turn, which costs a little waiting.
+struct Turn {
+    lock: RawSpin,
+    /// OS threads that are in `accept`, counted under the lock.
+    threads: AtomicU32,
+}
+
+const TURNS: usize = 64;
+
+static ALL: [Turn; TURNS] =
+    [const { Turn { lock: RawSpin::new(), threads: AtomicU32::new(0) } }; TURNS];
+
+/// Not an error that `accept` has: OS threads accept from this listener too.
+const BLOCK: Errno = Errno(i32::MAX);
+
+impl Turn {
+    fn of(fd: i32) -> &'static Turn {
+        let inode = sys::identity(fd).map_or(0, |(_, inode)| inode);
+        &ALL[inode as usize % TURNS]
+    }
+
+    fn accept_if_ready(
+        &self,
+        fd: i32,
+        accept: impl FnOnce() -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        self.lock.lock();
+        let result = if self.threads.load(Ordering::Relaxed) != 0 {
+            Err(BLOCK)
+        } else if sys::ready_now(fd, libc::POLLIN) == 0 {
+            Err(Errno::AGAIN)
+        } else {
+            accept()
+        };
+        // SAFETY: locked above.
+        unsafe { self.lock.unlock() };
+        result
+    }
+
+    fn accept_blocking<R>(&self, accept: impl FnOnce() -> R) -> R {
+        self.lock.lock();
+        self.threads.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: locked above.
+        unsafe { self.lock.unlock() };
+        let result = accept();
+        self.threads.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
 }
 
 /// See connect(2).

@@ -208,12 +208,18 @@ unsafe fn write_vectors(
             }
         }
         Kind::Polled => {
-            let result = operation.run(|fd| {
+            let result = write_all(&mut operation, total, |fd, done| {
                 if sys::ready_now(fd, libc::POLLOUT) == 0 {
                     return Err(Errno::AGAIN);
                 }
-                // SAFETY: the caller's obligation.
-                unsafe { syscall(libc::SYS_writev, [fd as usize, iov as usize, count, 0, 0, 0]) }
+                // A pipe that is ready has room for this much.
+                let (iov, _) = rest(done);
+                // SAFETY: there is a rest as long as not all is written; the caller's obligation.
+                unsafe {
+                    let (base, len) = ((*iov).iov_base as usize, (*iov).iov_len);
+                    let part = len.min(libc::PIPE_BUF);
+                    syscall(libc::SYS_write, [fd as usize, base, part, 0, 0, 0])
+                }
             });
             match result {
                 Err(Errno::PERM) => {

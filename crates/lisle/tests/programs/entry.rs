@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 #[lisle::main]
-fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let name = lisle::current().name().map(str::to_owned);
     println!("on the main thread: {}", name.as_deref() == Some("main"));
     match std::env::args().nth(1).as_deref() {

@@ -74,6 +74,25 @@ static LOT: [Bucket; BUCKETS] = [const {
 /// Matches every waiter.
 pub const ANY: u32 = u32::MAX;
 
+/// Empties the lot, in the child of a fork: who waits in it does not exist there.
+pub(crate) fn forget_after_fork() {
+    for bucket in &LOT {
+        if bucket.lock.try_lock() && bucket.waiters.load(Ordering::Relaxed) == 0 {
+            // SAFETY: locked just now.
+            unsafe { bucket.lock.unlock() };
+            continue;
+        }
+        // Whoever held the lock does not exist either.
+        // SAFETY: the child has this one thread, so nobody else touches the queue.
+        unsafe {
+            *bucket.queue.get() = Queue { head: ptr::null_mut(), tail: ptr::null_mut() };
+            bucket.lock.unlock();
+        }
+        bucket.waiters.store(0, Ordering::Relaxed);
+        bucket.in_kernel.store(0, Ordering::Relaxed);
+    }
+}
+
 fn bucket(address: usize) -> &'static Bucket {
     // Fibonacci hashing: words are at least four bytes apart.
     let hash = (address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -5,7 +5,7 @@
 //! the first coroutine that it spawns starts a new one.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use lisle_core::{Idle, Injector};
@@ -42,6 +42,9 @@ static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 /// What `start` decides on, under a lock; only cold paths take it.
 static DECISION: Mutex<Decision> = Mutex::new(Decision { config: None, outcome: None });
 
+/// Whether this is the child of a fork that came while the runtime started.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 struct Decision {
     config: Option<Config>,
     outcome: Option<Outcome>,
@@ -73,10 +76,10 @@ pub(crate) fn started() -> Option<&'static Shared> {
 /// Forgets the runtime, in the child of a fork: its threads do not exist there.
 pub(crate) fn forget_after_fork() {
     SHARED.store(ptr::null_mut(), Ordering::Release);
-    // The lock may have been held by a thread that is no more; then coroutines cannot be had in
-    // the child, and threads are what is left.
-    if let Ok(mut decision) = DECISION.try_lock() {
-        decision.outcome = None;
+    match DECISION.try_lock() {
+        Ok(mut decision) => decision.outcome = None,
+        // Held for ever by a thread that is no more.
+        Err(_) => LOST.store(true, Ordering::Relaxed),
     }
 }
 
@@ -97,6 +100,9 @@ pub(crate) fn install(config: Config) -> Result<(), AlreadyStarted> {
 pub(crate) fn get_or_start() -> Result<Option<&'static Shared>, &'static str> {
     if let Some(shared) = started() {
         return Ok(Some(shared));
+    }
+    if LOST.load(Ordering::Relaxed) {
+        return Err("the process was forked while the runtime started");
     }
     let mut decision = DECISION.lock().unwrap_or_else(PoisonError::into_inner);
     let config = decision.config.unwrap_or_default();

@@ -60,7 +60,8 @@ impl Spares {
     /// An idle carrier, a new one, or a place in the queue. `None` if not even one carrier can be
     /// made.
     fn seat(&'static self) -> Option<Seat> {
-        if let Some(spare) = self.idle.lock().pop() {
+        let idle = self.idle.lock().pop();
+        if let Some(spare) = idle {
             return Some(Seat::Carrier(spare));
         }
         let others = self.count.fetch_add(1, Ordering::AcqRel);
@@ -155,7 +156,8 @@ impl Spares {
                 // SAFETY: the coroutine that hops gave itself away.
                 unsafe { self.queue.push(ptr::NonNull::from(task)) };
                 // A carrier that became idle at this moment may not have seen it.
-                if let Some(spare) = self.idle.lock().pop() {
+                let idle = self.idle.lock().pop();
+                if let Some(spare) = idle {
                     match self.queue.pop() {
                         // SAFETY: headers are never freed.
                         Some(task) => spare.fill(unsafe { task.as_ref() }),
@@ -197,38 +199,56 @@ fn hop_back() {
     unsafe { task.carrier().leave(task, None, || shared.inject(task)) };
 }
 
+/// Moves the running coroutine to a spare carrier, or notes that it stays on the one it is on.
+/// False if it is where it is for other reasons.
+///
+/// `Task::stays` counts the calls that are to be undone by [`leave`]; the coroutine is on a spare
+/// carrier while the count is not zero.
+fn stay() -> bool {
+    let Some(task) = current::current() else { return false };
+    if task.stays.get() == 0 && !hop() {
+        return false;
+    }
+    task.stays.set(task.stays.get() + 1);
+    true
+}
+
+/// Undoes a [`stay`].
+fn leave() {
+    let Some(task) = current::current() else { return };
+    task.stays.set(task.stays.get() - 1);
+    if task.stays.get() == 0 {
+        hop_back();
+    }
+}
+
 /// Runs `f` where it may block.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
-    /// Hops back also when `f` unwinds.
-    struct Back(bool);
-    impl Drop for Back {
+    /// Leaves also when `f` unwinds.
+    struct Leave;
+    impl Drop for Leave {
         fn drop(&mut self) {
-            if self.0 {
-                hop_back();
-            }
+            leave();
         }
     }
-    let _back = Back(hop());
+    let _leave = stay().then_some(Leave);
     f()
 }
 
-/// Keeps the running coroutine on an OS thread of its own; nests. Nothing outside of coroutines.
+/// Keeps the running coroutine on an OS thread of its own; nests. Returns whether [`unpin`] is to
+/// be called for it; not outside of coroutines.
 ///
 /// # Panics
 /// If no OS thread can be had.
-pub fn pin() {
-    let Some(task) = current::current() else { return };
-    if task.pins.get() == 0 && !hop() && current::suspendable().is_some() {
+pub fn pin() -> bool {
+    let stays = stay();
+    if !stays && current::suspendable().is_some() {
         panic!("cannot pin the coroutine: no OS thread to be had (ulimit -u, threads-max)");
     }
-    task.pins.set(task.pins.get() + 1);
+    stays
 }
 
-/// The counterpart of [`pin`].
+/// The counterpart of a [`pin`] that returned true, on the same coroutine.
 pub fn unpin() {
-    let Some(task) = current::current() else { return };
-    task.pins.set(task.pins.get().saturating_sub(1));
-    if task.pins.get() == 0 {
-        hop_back();
-    }
+    leave();
 }

@@ -145,7 +145,8 @@ fn leave_forked_child() {
 unsafe fn leave_for_good(task: &'static Task) -> ! {
     // SAFETY: it runs, here.
     let carrier = unsafe { task.carrier() };
-    if task.pins.replace(0) > 0 {
+    // Only a pin whose guard was leaked lasts until here.
+    if task.stays.replace(0) > 0 {
         carrier.spoil();
     }
     // SAFETY: the running coroutine on its carrier; the commit runs on the worker's own thread if

@@ -42,8 +42,8 @@ pub(crate) struct Task {
     pub(crate) low_water: Cell<usize>,
     /// Depth of sections in which blocking calls must not suspend; see `current::Native`.
     pub(crate) native: Cell<u32>,
-    /// Depth of `pin`.
-    pub(crate) pins: Cell<u32>,
+    /// Reasons to be on a spare carrier; see `spare`.
+    pub(crate) stays: Cell<u32>,
     /// Lives so far on this stack.
     pub(crate) lives: Cell<u32>,
     name: UnsafeCell<Option<Arc<str>>>,
@@ -85,7 +85,7 @@ impl Task {
             life: AtomicU32::new(0),
             id: AtomicU64::new(0),
             native: Cell::new(0),
-            pins: Cell::new(0),
+            stays: Cell::new(0),
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
             name: UnsafeCell::new(None),

@@ -239,15 +239,6 @@ impl Descriptor {
         self.slot.is_drained(ticks)
     }
 
-    /// Runs `f` while no other coroutine is in such a section of the same descriptor.
-    pub fn exclusively<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.slot.turn.lock();
-        let result = f();
-        // SAFETY: locked above.
-        unsafe { self.slot.turn.unlock() };
-        result
-    }
-
     /// Suspends until an event after `ticks`, at most until the deadline.
     ///
     /// Must be called where [`can_suspend`](crate::can_suspend) says so.

@@ -70,8 +70,6 @@ impl Drop for Duplicate {
 #[repr(C, align(64))]
 pub(crate) struct Slot {
     lock: RawSpin,
-    /// Serialises sections of `Descriptor::exclusively`.
-    pub(super) turn: RawSpin,
     /// Events seen, for reading and for writing. Incremented under the lock, read without: a
     /// reader that sees the old value of an event that comes at this moment queues itself under
     /// the lock, where it sees the new one.
