@@ -135,6 +135,19 @@ impl<T> Ring<T> {
         NonNull::new(item)
     }
 
+    /// The item that would be popped after `ahead` others, without removing it. A hint only: a
+    /// thief may take it at this moment.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the owner.
+    #[inline]
+    pub unsafe fn peek(&self, ahead: u32) -> Option<NonNull<T>> {
+        let head = self.head.0.load(Relaxed).wrapping_add(ahead);
+        let queued = self.tail.0.load(Relaxed).wrapping_sub(head) as i32 > 0;
+        if queued { NonNull::new(self.slot(head).load(Relaxed)) } else { None }
+    }
+
     /// Takes the older half, rounded up: returns the oldest item and puts the others, whose number is
     /// returned too, into `dst`. Takes less if `dst` has no room for that many.
     ///

@@ -43,7 +43,7 @@ fn a_block_is_a_thread_and_switching_keeps_thread_locals_apart() {
     LOCAL.set(100);
     // SAFETY: the stack is ours and `body` never returns.
     unsafe {
-        (*address).there = Context::new(block.stack_top, block.fs, body, address as usize);
+        (*address).there.prepare(block.stack_top, body, address as usize);
         for _ in 0..3 {
             switch(&raw mut (*address).home, &raw const (*address).there);
             assert_eq!(LOCAL.get(), 100);
@@ -72,7 +72,7 @@ fn a_million_switches_arrive() {
     let start = Instant::now();
     // SAFETY: the stack is ours and `bounce` never returns.
     unsafe {
-        (*address).there = Context::new(block.stack_top, block.fs, bounce, address as usize);
+        (*address).there.prepare(block.stack_top, bounce, address as usize);
         for _ in 0..1_000_000 {
             switch(&raw mut (*address).home, &raw const (*address).there);
         }

@@ -69,7 +69,7 @@ pub(super) fn run(blocks: &Blocks) -> Result<(), Unsupported> {
     // home instead of returning.
     unsafe {
         libc::pthread_mutex_lock(trial.held.get());
-        trial.there = Context::new(block.stack_top, block.fs, body, address as usize);
+        trial.there.prepare(block.stack_top, body, address as usize);
         arch::switch(&raw mut (*address).home, &raw const (*address).there);
         libc::pthread_mutex_unlock(trial.held.get());
         libc::pthread_key_delete(key);

@@ -113,7 +113,7 @@ impl Task {
             place.write(body);
             *self.name.get() = name;
             let (top, address) = (place as usize & !15, ptr::from_ref(self) as usize);
-            *self.context.get() = Context::new(top, self.block.fs, entry, address);
+            (*self.context.get()).prepare(top, entry, address);
         }
         self.low_water.set(usize::MAX);
         self.id.store(id, Ordering::Release);
@@ -132,6 +132,21 @@ impl Task {
     pub(crate) unsafe fn body<F: FnOnce()>(&self) -> F {
         // SAFETY: `begin_life` put it there.
         unsafe { self.place_of::<F>().read() }
+    }
+
+    /// Asks the processor to fetch the header.
+    #[inline]
+    pub(crate) fn prefetch_header(task: ptr::NonNull<Task>) {
+        lisle_fiber::prefetch(task.as_ptr() as usize);
+        lisle_fiber::prefetch(task.as_ptr() as usize + 64);
+    }
+
+    /// Asks the processor to fetch what resuming the coroutine touches, once its header is there.
+    #[inline]
+    pub(crate) fn prefetch_stack(&self) {
+        // SAFETY: a shared reference; `prefetch` may be called at any moment, and the other writes
+        // to a context are the switch's and `prepare`'s.
+        unsafe { (*self.context.get()).prefetch() };
     }
 
     /// Ends a life for those who hold handles: the identity goes first, then the serial number

@@ -14,6 +14,9 @@ use super::{LIFO_STREAK, TICKS, Worker};
 use crate::mn::carrier::Carrier;
 use crate::mn::task::Task;
 
+/// A queue longer than this does not fit into the inner caches with its coroutines.
+const LONG_QUEUE: u32 = 120;
+
 /// Nanoseconds after which the poller and the timers want a look even if there is work.
 const LOOK_AFTER: u64 = 200_000;
 
@@ -57,7 +60,26 @@ impl Worker {
         // SAFETY: this thread is the ring's owner; headers are never freed.
         unsafe {
             let task = if self.alone { self.ring.pop_unshared() } else { self.ring.pop() };
+            self.prefetch();
             task.map(|task| task.as_ref())
+        }
+    }
+
+    /// Fetches what those next in a long queue will want: with many coroutines, none of it is in
+    /// the caches.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    #[inline]
+    unsafe fn prefetch(&self) {
+        // SAFETY: this thread is the ring's owner; headers are never freed.
+        unsafe {
+            if self.ring.peek(LONG_QUEUE).is_some()
+                && let (Some(next), Some(later)) = (self.ring.peek(1), self.ring.peek(4))
+            {
+                next.as_ref().prefetch_stack();
+                Task::prefetch_header(later);
+            }
         }
     }
 
