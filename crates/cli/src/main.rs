@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the arguments. Status 2 tells scripts that it is not the run that failed.
+/// Says what is wrong with the arguments. Status 2 tells scripts that the run did not fail.
 fn misused(problem: &str) -> ExitCode {
     eprint!("lisle: {problem}\n\n{USAGE}");
     ExitCode::from(2)

@@ -1,8 +1,8 @@
 //! A histogram of latencies that is exact enough at every scale.
 //!
 //! Buckets are linear inside a power of two and there are 64 of them in each, so a bucket is never
-//! wider than a 64th of its values: what is read out is at most 1.6 % too large, for nanoseconds and
-//! hours alike, in 30 kB.
+//! wider than a 64th of its values: what is read out is at most 1.6 % too large, for nanoseconds
+//! and hours alike, in 30 kB.
 //!
 //! ```text
 //!   value        0..63   64..127   128..255   256..511   ...   2^63..2^64-1
@@ -10,9 +10,9 @@
 //!   bucket       0..63   64..127   128..191   192..255   ...   3712..3775
 //! ```
 //!
-//! Rejected: keeping all samples (memory grows with the run), powers of two alone (a p99 that is off by
-//! a factor of two hides what one looks for), a sketch with a merge rule (more code, and its answer
-//! depends on the order of merging).
+//! Rejected: keeping all samples (memory grows with the run), powers of two alone (a p99 that is
+//! off by a factor of two hides what one looks for), a sketch with a merge rule (more code, and its
+//! answer depends on the order of merging).
 
 use std::fmt::{self, Write};
 
@@ -94,8 +94,8 @@ impl Histogram {
         self.sum += other.sum;
     }
 
-    /// A value that the fraction `q` of all values does not exceed, at most 1.6 % too large; 0 if there
-    /// are none. `quantile(0.5)` is the median.
+    /// A value that the fraction `q` of all values does not exceed, at most 1.6 % too large; 0 if
+    /// there are none. `quantile(0.5)` is the median.
     pub fn quantile(&self, q: f64) -> u64 {
         let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).max(1);
         let mut seen = 0;

@@ -2,9 +2,9 @@
 //! somebody is needed.
 //!
 //! The idea is Go's spinning Ms and the form is tokio's `runtime/scheduler/multi_thread/idle.rs`: a
-//! worker that runs out of work *searches* the other queues for a while before it sleeps, and whoever
-//! pushes work wakes a sleeper only if nobody searches. Under load no push wakes anybody; after a lull
-//! one push wakes one worker, which finds work, stops searching and wakes the next.
+//! worker that runs out of work *searches* the other queues for a while before it sleeps, and
+//! whoever pushes work wakes a sleeper only if nobody searches. Under load no push wakes anybody;
+//! after a lull one push wakes one worker, which finds work, stops searching and wakes the next.
 //!
 //! ```text
 //!                 start_search                      stop_search (found work)
@@ -19,8 +19,8 @@
 //!
 //! # The race
 //!
-//! The danger is that work is pushed while the last worker falls asleep: each looks before the other
-//! has written. Both sides therefore write, fence, look:
+//! The danger is that work is pushed while the last worker falls asleep: each looks before the
+//! other has written. Both sides therefore write, fence, look:
 //!
 //! ```text
 //!    pusher                                 worker
@@ -30,18 +30,20 @@
 //! ```
 //!
 //! Invariant: **one of the two sees the other.** The two fences are ordered, whichever way. If the
-//! pusher's is first, the worker's look sees the work. If the worker's is first, the pusher's look sees
-//! it asleep and not searching, and wakes it or another.
+//! pusher's is first, the worker's look sees the work. If the worker's is first, the pusher's look
+//! sees it asleep and not searching, and wakes it or another.
 //!
-//! When the pusher sees a searcher it wakes nobody and relies on the last searcher to look again. So
-//! the counter reaching zero always comes with a fence and a duty: `stop_search() = true` means look
-//! for more work and wake another for it; `sleep() = true` means look once more. `sleep` is true
-//! whenever nobody searches any more, even if the worker itself did not: it may have been refused by
-//! `start_search` because of a searcher that has stopped since, and between that and its listing a
-//! pusher finds neither searchers nor sleepers. (Go closes the same gap with `needspinning`.)
+//! When the pusher sees a searcher it wakes nobody and relies on the last searcher to look again.
+//! So the counter reaching zero always comes with a fence and a duty: `stop_search() = true` means
+//! look for more work and wake another for it; `sleep() = true` means look once more. `sleep` is
+//! true whenever nobody searches any more, even if the worker itself did not: it may have been
+//! refused by `start_search` because of a searcher that has stopped since, and between that and its
+//! listing a pusher finds neither searchers nor sleepers. (Go closes the same gap with
+//! `needspinning`.)
 //!
-//! Rejected: waking on every push (a system call per spawn), a list of sleepers only (every push during
-//! a search wakes one more), one bit per worker (1024 bits are sixteen words and not one moment).
+//! Rejected: waking on every push (a system call per spawn), a list of sleepers only (every push
+//! during a search wakes one more), one bit per worker (1024 bits are sixteen words and not one
+//! moment).
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -72,10 +74,10 @@ impl Counts {
 ///
 /// # Memory order
 ///
-/// Every change of `counts` is a SeqCst read-modify-write, and the argument above needs no more than
-/// the SeqCst fences next to them. The counters change rarely, a few times per lull, so nothing weaker
-/// is worth an argument. What is hot is the look in [`wake_one`](Self::wake_one): one fence and one
-/// Relaxed load.
+/// Every change of `counts` is a SeqCst read-modify-write, and the argument above needs no more
+/// than the SeqCst fences next to them. The counters change rarely, a few times per lull, so
+/// nothing weaker is worth an argument. What is hot is the look in [`wake_one`](Self::wake_one):
+/// one fence and one Relaxed load.
 pub struct Idle {
     /// | awake   | searching | meaning                                                    |
     /// |---------|-----------|------------------------------------------------------------|
@@ -107,8 +109,8 @@ impl Idle {
         }
     }
 
-    /// Begins a search, by an awake worker that has run out of work. False if half of the awake workers
-    /// search already: more would only get into each other's way.
+    /// Begins a search, by an awake worker that has run out of work. False if half of the awake
+    /// workers search already: more would only get into each other's way.
     #[must_use = "only a worker that was let in may search"]
     pub fn start_search(&self) -> bool {
         let mut now = self.counts.load(Relaxed);
@@ -124,8 +126,8 @@ impl Idle {
         }
     }
 
-    /// Ends a search, by a worker that found work. True if it was the last searcher: the caller then
-    /// looks whether there is more work, and calls [`wake_one`](Self::wake_one) if so.
+    /// Ends a search, by a worker that found work. True if it was the last searcher: the caller
+    /// then looks whether there is more work, and calls [`wake_one`](Self::wake_one) if so.
     #[must_use = "the last searcher has to look for more work and wake another"]
     pub fn stop_search(&self) -> bool {
         let before = Counts(self.counts.fetch_sub(Counts::SEARCHING, SeqCst));
@@ -135,9 +137,9 @@ impl Idle {
         before.searching() == 1
     }
 
-    /// Lists an awake worker as sleeping; `searching` says whether it was. True if nobody searches now:
-    /// the caller then looks into all queues once more before it sleeps, and [`leave`](Self::leave)s if
-    /// it finds something.
+    /// Lists an awake worker as sleeping; `searching` says whether it was. True if nobody searches
+    /// now: the caller then looks into all queues once more before it sleeps, and
+    /// [`leave`](Self::leave)s if it finds something.
     #[must_use = "if nobody searches the caller has to look once more"]
     pub fn sleep(&self, worker: u32, searching: bool) -> bool {
         let fewer = Counts::AWAKE + if searching { Counts::SEARCHING } else { 0 };
@@ -151,8 +153,8 @@ impl Idle {
         before.searching() == u32::from(searching)
     }
 
-    /// Whom to wake for work that was just pushed, if anybody: the caller wakes that worker, which is
-    /// awake and searching from now on.
+    /// Whom to wake for work that was just pushed, if anybody: the caller wakes that worker, which
+    /// is awake and searching from now on.
     #[must_use = "the worker counts as awake and has to be woken"]
     #[inline]
     pub fn wake_one(&self) -> Option<u32> {
@@ -161,16 +163,16 @@ impl Idle {
         if self.wanted() { self.wake_one_slow() } else { None }
     }
 
-    /// Wakes this worker and no other: true if it slept, and then the caller wakes it. It is awake and
-    /// searching from now on.
+    /// Wakes this worker and no other: true if it slept, and then the caller wakes it. It is awake
+    /// and searching from now on.
     #[must_use = "a worker that slept counts as awake and has to be woken"]
     pub fn wake_specific(&self, worker: u32) -> bool {
         self.remove(worker, Counts::AWAKE + Counts::SEARCHING)
     }
 
-    /// Called by a worker that stopped sleeping, whatever the reason. True if it was still listed: it
-    /// is awake now and not searching. False if a waker had taken it: it is awake and searching, and
-    /// a wake-up for it is under way.
+    /// Called by a worker that stopped sleeping, whatever the reason. True if it was still listed:
+    /// it is awake now and not searching. False if a waker had taken it: it is awake and searching,
+    /// and a wake-up for it is under way.
     #[must_use = "it says whether the worker counts as searching"]
     pub fn leave(&self, worker: u32) -> bool {
         self.remove(worker, Counts::AWAKE)

@@ -75,8 +75,8 @@ impl<T: Linked> Injector<T> {
         self.with_list(List::pop)
     }
 
-    /// Removes up to `max` of the oldest items: returns the first and moves the others to `ring`, in
-    /// order. Takes no more than `ring` has room for.
+    /// Removes up to `max` of the oldest items: returns the first and moves the others to `ring`,
+    /// in order. Takes no more than `ring` has room for.
     ///
     /// # Safety
     ///
@@ -89,7 +89,8 @@ impl<T: Linked> Injector<T> {
             let first = list.pop()?;
             for _ in 0..ring.room().min(max - 1) {
                 let Some(item) = list.pop() else { break };
-                // SAFETY: the caller owns `ring`; the item is alive and, since just now, in no list.
+                // SAFETY: the caller owns `ring`; the item is alive and, since just now, in no
+                // list.
                 let pushed = unsafe { ring.push(item) };
                 // Only its owner fills a ring, and `room` was asked above.
                 debug_assert!(pushed.is_ok());

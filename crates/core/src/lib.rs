@@ -1,9 +1,9 @@
 //! The words, queues and heaps a coroutine scheduler is made of, as pure state machines.
 //!
-//! Nothing in this crate enters the kernel, starts a thread or switches a stack. Each file holds one
-//! structure whose behaviour is decided by the order of its memory accesses alone, so each can be
-//! checked alone: the lock-free ones under loom (`tests/loom_*.rs`), the sequential ones against a
-//! simple model (`tests/*.rs`).
+//! Nothing in this crate enters the kernel, starts a thread or switches a stack. Each file holds
+//! one structure whose behaviour is decided by the order of its memory accesses alone, so each can
+//! be checked alone: the lock-free ones under loom (`tests/loom_*.rs`), the sequential ones against
+//! a simple model (`tests/*.rs`).
 //!
 //! ```text
 //!   what a worker runs        ring (its own, others steal)   inject (everybody's)   list (a batch)
@@ -16,9 +16,8 @@
 //!
 //! # Layers
 //!
-//! A file imports only from files further left:
-//! `primitive` ← `pad`, `spin`, `wait` ← `list`, `ring`, `idle` ← `inject`; `timers` and `histogram`
-//! import nothing.
+//! A file imports only from files further left: `primitive` ← `pad`, `spin`, `wait` ← `list`,
+//! `ring`, `idle` ← `inject`; `timers` and `histogram` import nothing.
 
 mod histogram;
 mod idle;

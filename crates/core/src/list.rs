@@ -21,7 +21,8 @@ use crate::primitive::AtomicPtr;
 ///
 /// # Safety
 ///
-/// - [`link`](Self::link) returns the same field of the item at every call, valid while the item is;
+/// - [`link`](Self::link) returns the same field of the item at every call, valid while the item
+///   is;
 /// - while the item is in a list nothing but the list writes that field;
 /// - an item may be handed to another thread (the list is `Send` whatever the item is).
 pub unsafe trait Linked: Sized {
@@ -38,8 +39,8 @@ pub unsafe trait Linked: Sized {
 /// # Memory order
 ///
 /// Every access to a link is Relaxed. A list has one owner at a time (`&mut self`), and whatever
-/// hands the list on (a lock, a thread's end) orders the accesses. The links are atomic only so that
-/// a field that is shared by nature has a type which says so.
+/// hands the list on (a lock, a thread's end) orders the accesses. The links are atomic only so
+/// that a field that is shared by nature has a type which says so.
 pub struct List<T: Linked> {
     /// The oldest item; `None` exactly if the list is empty.
     head: Option<NonNull<T>>,
@@ -48,7 +49,8 @@ pub struct List<T: Linked> {
     len: usize,
 }
 
-// SAFETY: the list hands over pointers to items, and `Linked` promises that items may change threads.
+// SAFETY: the list hands over pointers to items, and `Linked` promises that items may change
+// threads.
 unsafe impl<T: Linked> Send for List<T> {}
 
 impl<T: Linked> List<T> {

@@ -15,18 +15,18 @@
 //! # The race every thief is in
 //!
 //! A thief reads slots first and claims them by its CAS on `head` afterwards. Between the two the
-//! owner may have popped those items and pushed new ones into the same slots. Then `head` has moved,
-//! the CAS fails, and what was read is thrown away without having been looked at. A read is valid
-//! exactly if the CAS that follows it succeeds. (A thief that sleeps for exactly 2^32 pops would be
-//! fooled. Go lives with the same bet.)
+//! owner may have popped those items and pushed new ones into the same slots. Then `head` has
+//! moved, the CAS fails, and what was read is thrown away without having been looked at. A read is
+//! valid exactly if the CAS that follows it succeeds. (A thief that sleeps for exactly 2^32 pops
+//! would be fooled. Go lives with the same bet.)
 //!
 //! # Rejected
 //!
-//! 1. The Chase-Lev deque: the owner takes from the newest end, which starves old coroutines, and its
-//!    growth needs deferred freeing.
+//! 1. The Chase-Lev deque: the owner takes from the newest end, which starves old coroutines, and
+//!    its growth needs deferred freeing.
 //! 2. A lock per ring: the owner pushes and pops once per switch and would pay for it each time.
-//! 3. Claiming before reading (a second counter, as in tokio): a thief that is taken off its processor
-//!    between the two blocks all others.
+//! 3. Claiming before reading (a second counter, as in tokio): a thief that is taken off its
+//!    processor between the two blocks all others.
 
 use std::array;
 use std::ptr::{NonNull, null_mut};
@@ -43,13 +43,13 @@ const _: () = assert!(RING_CAPACITY.is_power_of_two());
 
 /// A bounded queue with one owner, who pushes and pops, and any number of thieves.
 ///
-/// The ring stores pointers and never looks behind them; dropping it forgets them. "Owner" is a role,
-/// not a thread: it may be handed on, by something that synchronises (a lock, a run queue).
+/// The ring stores pointers and never looks behind them; dropping it forgets them. "Owner" is a
+/// role, not a thread: it may be handed on, by something that synchronises (a lock, a run queue).
 ///
 /// # Memory order
 ///
-/// - `tail` is stored Release and loaded Acquire by thieves: who sees the counter sees the slots below
-///   it, and what the pusher wrote to the items. The owner loads its own `tail` Relaxed.
+/// - `tail` is stored Release and loaded Acquire by thieves: who sees the counter sees the slots
+///   below it, and what the pusher wrote to the items. The owner loads its own `tail` Relaxed.
 /// - `head` is moved by a Release CAS and loaded Acquire by the owner's `push`: the slot reads of a
 ///   successful consumer come before the owner's reuse of those slots. All moves of `head` are
 ///   read-modify-writes, so one Acquire load synchronises with all consumers before it.
@@ -70,7 +70,8 @@ pub struct Ring<T> {
     head: Padded<AtomicU32>,
     /// Index behind the newest item. Stored by the owner alone, never less than `head`.
     tail: Padded<AtomicU32>,
-    /// The item with index `i` is in slot `i % CAPACITY`; outside head..tail a slot holds old values.
+    /// The item with index `i` is in slot `i % CAPACITY`; outside head..tail a slot holds old
+    /// values.
     slots: [AtomicPtr<T>; CAPACITY],
 }
 
@@ -148,8 +149,8 @@ impl<T> Ring<T> {
         if queued { NonNull::new(self.slot(head).load(Relaxed)) } else { None }
     }
 
-    /// Takes the older half, rounded up: returns the oldest item and puts the others, whose number is
-    /// returned too, into `dst`. Takes less if `dst` has no room for that many.
+    /// Takes the older half, rounded up: returns the oldest item and puts the others, whose number
+    /// is returned too, into `dst`. Takes less if `dst` has no room for that many.
     ///
     /// # Safety
     ///
@@ -186,8 +187,8 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Takes the older half, rounded up, and hands it to `each`, oldest first: the way out of a full
-    /// ring. Does nothing if thieves have emptied the ring meanwhile.
+    /// Takes the older half, rounded up, and hands it to `each`, oldest first: the way out of a
+    /// full ring. Does nothing if thieves have emptied the ring meanwhile.
     ///
     /// # Safety
     ///

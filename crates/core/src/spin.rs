@@ -12,9 +12,9 @@
 //!          store(free)
 //! ```
 //!
-//! Rejected: a ticket lock (fair, but if the owner of the next ticket is off its processor everybody
-//! waits for it), a queue lock (needs a node that outlives the wait; the sections are too short to pay
-//! for it), a futex (this crate makes no system calls).
+//! Rejected: a ticket lock (fair, but if the owner of the next ticket is off its processor
+//! everybody waits for it), a queue lock (needs a node that outlives the wait; the sections are too
+//! short to pay for it), a futex (this crate makes no system calls).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -32,8 +32,9 @@ use crate::primitive::{
 ///
 /// Taking the lock is Acquire and giving it back is Release, so a holder sees everything earlier
 /// holders wrote. Looks at a held lock are Relaxed: they only decide when to try again. Taking is a
-/// compare-exchange and not a swap: then every write to the word is a change of holder, and the plain
-/// store of `unlock` competes with nobody's write (loom cannot order it after a losing swap's).
+/// compare-exchange and not a swap: then every write to the word is a change of holder, and the
+/// plain store of `unlock` competes with nobody's write (loom cannot order it after a losing
+/// swap's).
 pub struct RawSpin {
     /// | value   | meaning                                         | set by             |
     /// |---------|-------------------------------------------------|--------------------|
@@ -177,8 +178,8 @@ impl<T> Deref for SpinGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the guard exists, so the lock is held and no other access to the value exists; the
-        // lock outlives the guard (`Unlock` borrows it).
+        // SAFETY: the guard exists, so the lock is held and no other access to the value exists;
+        // the lock outlives the guard (`Unlock` borrows it).
         unsafe { &*self.access.ptr() }
     }
 }

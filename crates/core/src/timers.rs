@@ -1,23 +1,23 @@
 //! Deadlines as data: what is due, and when to look next.
 //!
-//! A 4-ary heap orders the deadlines, a slab holds the values, and each knows where the other is, so
-//! that cancelling (what most timeouts end in) is as cheap as inserting.
+//! A 4-ary heap orders the deadlines, a slab holds the values, and each knows where the other is,
+//! so that cancelling (what most timeouts end in) is as cheap as inserting.
 //!
 //! ```text
-//!   heap   [deadline 5, seq 7, slot 2] [deadline 9, seq 3, slot 0] ...      children of i: 4i+1..4i+4
+//!   heap   [deadline 5, seq 7, slot 2] [deadline 9, seq 3, slot 0] ...  children of i: 4i+1..4i+4
 //!                              |                           |
 //!   slab   slot 0 [seq 3, at heap 1, value]   slot 1 [free]   slot 2 [seq 7, at heap 0, value]
 //!
 //!   TimerKey { slot 2, seq 7 }   stale as soon as slot 2 is free or holds another seq
 //! ```
 //!
-//! The sequence number has two duties. It breaks ties, so equal deadlines come out in the order they
-//! went in; and as it is never used twice it tells a stale key from a fresh one, so freed slots need to
-//! remember nothing and their memory can be given back.
+//! The sequence number has two duties. It breaks ties, so equal deadlines come out in the order
+//! they went in; and as it is never used twice it tells a stale key from a fresh one, so freed
+//! slots need to remember nothing and their memory can be given back.
 //!
-//! Rejected: a timing wheel (cheaper inserts, but the next deadline, which every sleeping worker asks
-//! for, is a search, and exact order is lost), a binary heap (twice the levels; four siblings share a
-//! cache line or two), a balanced tree (allocates per entry).
+//! Rejected: a timing wheel (cheaper inserts, but the next deadline, which every sleeping worker
+//! asks for, is a search, and exact order is lost), a binary heap (twice the levels; four siblings
+//! share a cache line or two), a balanced tree (allocates per entry).
 
 /// Four children per entry: half the levels of a binary heap, and siblings lie side by side.
 const ARITY: usize = 4;
@@ -168,8 +168,8 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Gives memory back after a peak: the heap's as it gets emptier, by halves, and the slab's when
-    /// nothing is left (keys point into it, so it cannot be packed before).
+    /// Gives memory back after a peak: the heap's as it gets emptier, by halves, and the slab's
+    /// when nothing is left (keys point into it, so it cannot be packed before).
     fn shrink(&mut self) {
         if self.heap.is_empty() && self.slots.len() > SHRINK_FLOOR {
             self.slots = Vec::new();

@@ -18,25 +18,28 @@
 //!
 //! # Steps
 //!
-//! 1. The coroutine arms the word and gets a ticket, gives the ticket to its sources, and leaves its
-//!    stack.
-//! 2. The carrier that left the stack commits. True: the coroutine is parked, and must not be touched
-//!    again. False: somebody won in between; the carrier makes the coroutine runnable itself.
-//! 3. A source calls `wake` with its ticket. Early: the carrier of step 2 will notice, nothing to do.
-//!    Owner: the caller, and nobody else, makes the coroutine runnable. Lost: not this wait any more.
+//! 1. The coroutine arms the word and gets a ticket, gives the ticket to its sources, and leaves
+//!    its stack.
+//! 2. The carrier that left the stack commits. True: the coroutine is parked, and must not be
+//!    touched again. False: somebody won in between; the carrier makes the coroutine runnable
+//!    itself.
+//! 3. A source calls `wake` with its ticket. Early: the carrier of step 2 will notice, nothing to
+//!    do. Owner: the caller, and nobody else, makes the coroutine runnable. Lost: not this wait any
+//!    more.
 //! 4. The resumed coroutine finishes: it learns the cause and may be armed again.
 //!
 //! # Why nobody is run twice, or never
 //!
-//! ARMED is left by exactly one of `commit`, `wake` and `disarm`, for each is a compare-exchange from
-//! the same value. If `wake` was first, `commit` returns false and the carrier pushes. If `commit` was
-//! first, PARKED is left only by a `wake`, and of several racing wakers one succeeds and pushes. Late
-//! wakers find another state, or another epoch. The epoch matters because words are reused: memory of
-//! coroutines is type-stable, and a timer may fire for a wait that ended long ago.
+//! ARMED is left by exactly one of `commit`, `wake` and `disarm`, for each is a compare-exchange
+//! from the same value. If `wake` was first, `commit` returns false and the carrier pushes. If
+//! `commit` was first, PARKED is left only by a `wake`, and of several racing wakers one succeeds
+//! and pushes. Late wakers find another state, or another epoch. The epoch matters because words
+//! are reused: memory of coroutines is type-stable, and a timer may fire for a wait that ended long
+//! ago.
 //!
-//! Rejected: a flag per source (the loser must then be told by each), a lock per coroutine (the waker
-//! would spin while the carrier is between steps 1 and 2), a counter of wake-ups as in a semaphore
-//! (a stale wake-up would end the next wait).
+//! Rejected: a flag per source (the loser must then be told by each), a lock per coroutine (the
+//! waker would spin while the carrier is between steps 1 and 2), a counter of wake-ups as in a
+//! semaphore (a stale wake-up would end the next wait).
 
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release};
 
@@ -86,8 +89,8 @@ impl Cause {
 pub enum Woken {
     /// The ticket's wait has been ended by another, or was given up. The caller does nothing.
     Lost,
-    /// The caller ended the wait before the stack was left. The caller does nothing: the coroutine or
-    /// its carrier will notice.
+    /// The caller ended the wait before the stack was left. The caller does nothing: the coroutine
+    /// or its carrier will notice.
     Early,
     /// The caller ended the wait of a parked coroutine, and it alone must make it runnable.
     Owner,
@@ -142,15 +145,16 @@ impl Packed {
 ///
 /// # Memory order
 ///
-/// - `wake` succeeds with Release, and `finish` (which a failing `disarm` ends in) reads with Acquire:
-///   what the winner wrote before (a received value, say) is seen by the coroutine. A `commit` that
-///   fails need not acquire, as the coroutine it makes runnable still comes to `finish`.
-/// - `commit` succeeds with Release, and the `wake` that leaves PARKED is also Acquire: the winner, and
-///   through its run queue whoever resumes the coroutine, sees the whole saved stack.
-/// - `arm` and `finish` are Relaxed stores. The owner is the only writer in RUNNING and the only one
-///   besides a `wake` in WOKEN, which no `wake` leaves. A waker has its ticket through whatever
-///   published the registration, so it cannot read a word older than that `arm`; whoever holds an old
-///   ticket sees that epoch or a later one, and loses either way.
+/// - `wake` succeeds with Release, and `finish` (which a failing `disarm` ends in) reads with
+///   Acquire: what the winner wrote before (a received value, say) is seen by the coroutine. A
+///   `commit` that fails need not acquire, as the coroutine it makes runnable still comes to
+///   `finish`.
+/// - `commit` succeeds with Release, and the `wake` that leaves PARKED is also Acquire: the winner,
+///   and through its run queue whoever resumes the coroutine, sees the whole saved stack.
+/// - `arm` and `finish` are Relaxed stores. The owner is the only writer in RUNNING and the only
+///   one besides a `wake` in WOKEN, which no `wake` leaves. A waker has its ticket through whatever
+///   published the registration, so it cannot read a word older than that `arm`; whoever holds an
+///   old ticket sees that epoch or a later one, and loses either way.
 /// - A `wake` that loses synchronises with nothing. Losing is final, so a Relaxed look is enough.
 /// - Compare-exchange and not swap: a loser must leave the word as it was.
 pub struct WaitWord {
@@ -181,8 +185,8 @@ impl WaitWord {
         Ticket(epoch)
     }
 
-    /// Declares the stack left; called by the carrier that left it. False if the wait is already over,
-    /// and then the caller makes the coroutine runnable.
+    /// Declares the stack left; called by the carrier that left it. False if the wait is already
+    /// over, and then the caller makes the coroutine runnable.
     ///
     /// After true the coroutine may be running elsewhere, or be gone.
     #[must_use = "after false the caller has to make the coroutine runnable"]
@@ -209,14 +213,15 @@ impl WaitWord {
         }
     }
 
-    /// Whether the wait is already over: asked by the coroutine before it bothers to leave its stack.
+    /// Whether the wait is already over: asked by the coroutine before it bothers to leave its
+    /// stack.
     pub fn is_woken(&self) -> bool {
         // Relaxed: `disarm`, `finish` or `commit` follows and has the Acquire.
         self.load().state() == State::Woken
     }
 
-    /// Takes a wait back, by the coroutine, still on its stack. The error is the cause if somebody has
-    /// already ended it. Either way the coroutine is RUNNING afterwards, and all sources lose.
+    /// Takes a wait back, by the coroutine, still on its stack. The error is the cause if somebody
+    /// has already ended it. Either way the coroutine is RUNNING afterwards, and all sources lose.
     pub fn disarm(&self) -> Result<(), Cause> {
         if self.leave_armed(State::Running, Relaxed) { Ok(()) } else { Err(self.finish()) }
     }

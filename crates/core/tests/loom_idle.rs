@@ -7,8 +7,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 
-/// Workers, and queues reduced to how many items are in them. All accesses to `work` are Relaxed, so
-/// only the fences of `Idle` can make one side see the other.
+/// Workers, and queues reduced to how many items are in them. All accesses to `work` are Relaxed,
+/// so only the fences of `Idle` can make one side see the other.
 struct Scheduler {
     idle: Idle,
     work: AtomicUsize,
@@ -31,8 +31,8 @@ impl Scheduler {
         seen > 0 && self.work.compare_exchange(seen, seen - 1, Relaxed, Relaxed).is_ok()
     }
 
-    /// A worker that has run out of work: searches if allowed, and sleeps if it finds nothing. Whether
-    /// it sleeps in the end.
+    /// A worker that has run out of work: searches if allowed, and sleeps if it finds nothing.
+    /// Whether it sleeps in the end.
     fn run_dry(&self, worker: u32) -> bool {
         let searching = self.idle.start_search();
         if searching && self.take() {
@@ -83,8 +83,8 @@ fn worker_refused_by_a_searcher_does_not_miss_its_push() {
             let scheduler = scheduler.clone();
             thread::spawn(move || scheduler.run_dry(0))
         };
-        // Worker 1 has found work, runs it, and that pushes more. While it searched, worker 0 may have
-        // been refused; it sleeps without having searched.
+        // Worker 1 has found work, runs it, and that pushes more. While it searched, worker 0 may
+        // have been refused; it sleeps without having searched.
         let _ = scheduler.idle.stop_search();
         let woken = scheduler.push();
         let asleep = worker.join().unwrap();

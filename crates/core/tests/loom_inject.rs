@@ -1,4 +1,5 @@
-//! Models of the injector: nothing is lost or doubled, and items come with what was written to them.
+//! Models of the injector: nothing is lost or doubled, and items come with what was written to
+//! them.
 #![cfg(loom)]
 
 use std::ptr::{NonNull, null_mut};

@@ -1,8 +1,9 @@
 //! Models of the run queue: every item comes out exactly once, with what its pusher wrote to it.
 //!
-//! Loom lets a load return any older store but none that is still to come. So the one order these models
-//! do not need is that of `head`, Release by consumers and Acquire by `push`: it keeps a thief's slot
-//! read from being delayed past the reuse of the slot. The argument in `ring.rs` stands for it alone.
+//! Loom lets a load return any older store but none that is still to come. So the one order these
+//! models do not need is that of `head`, Release by consumers and Acquire by `push`: it keeps a
+//! thief's slot read from being delayed past the reuse of the slot. The argument in `ring.rs`
+//! stands for it alone.
 #![cfg(loom)]
 
 use std::ptr::NonNull;
@@ -37,7 +38,8 @@ fn pop(ring: &Ring<Item>) -> Option<u32> {
 
 /// Reads an item that was taken out. Loom fails if the pusher's write is not ordered before.
 fn number(item: NonNull<Item>) -> u32 {
-    // SAFETY: the items outlive the model's threads, and the taker is the only one to have this one.
+    // SAFETY: the items outlive the model's threads, and the taker is the only one to have this
+    // one.
     unsafe { item.as_ref().with(|number| *number) }
 }
 

@@ -54,7 +54,8 @@ fn raw_lock_is_given_back_elsewhere() {
         let carrier = {
             let guarded = guarded.clone();
             thread::spawn(move || {
-                // SAFETY: the lock was taken before the spawn, for this thread to use and give back.
+                // SAFETY: the lock was taken before the spawn, for this thread to use and give
+                // back.
                 unsafe {
                     guarded.value.with_mut(|value| *value += 1);
                     guarded.lock.unlock();

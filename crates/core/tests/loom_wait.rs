@@ -69,7 +69,8 @@ fn waker_and_commit_agree() {
         let waker = {
             let coroutine = coroutine.clone();
             thread::spawn(move || {
-                // SAFETY: the only waker, so nobody else writes, and the coroutine does not read yet.
+                // SAFETY: the only waker, so nobody else writes, and the coroutine does not read
+                // yet.
                 coroutine.gift.with_mut(|gift| unsafe { *gift = Some(Cause::WAKE) });
                 let woken = coroutine.word.wake(ticket, Cause::WAKE);
                 (woken, (woken == Woken::Owner).then(|| coroutine.resume()))

@@ -86,7 +86,8 @@ proptest! {
                     b.extend(expected);
                 }
                 Step::Drain => {
-                    // SAFETY: one thread owns it all, and items in no other queue go to the injector.
+                    // SAFETY: one thread owns it all, and items in no other queue go to the
+                    // injector.
                     unsafe { first.drain_half(&mut |item| global.push(item)) };
                     g.extend(a.drain(..a.len().div_ceil(2)));
                 }

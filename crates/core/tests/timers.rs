@@ -102,7 +102,8 @@ proptest! {
                 Step::Pop(now) => {
                     let due = model.first_key_value().filter(|((deadline, _), _)| *deadline <= now);
                     let due = due.map(|(&entry, _)| entry);
-                    prop_assert_eq!(timers.pop_due(now), due.and_then(|entry| model.remove(&entry)));
+                    let expected = due.and_then(|entry| model.remove(&entry));
+                    prop_assert_eq!(timers.pop_due(now), expected);
                 }
             }
             prop_assert_eq!(timers.len(), model.len());

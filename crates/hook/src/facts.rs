@@ -17,7 +17,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lisle_rt::poller::{Descriptor, Direction};
+use lisle_rt::descriptor::{Descriptor, Direction};
 use lisle_sys::{clock, fd as sys, socket};
 
 /// How the descriptor can be operated on without blocking.

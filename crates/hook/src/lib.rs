@@ -9,15 +9,18 @@
 //!
 //! # How
 //!
-//! | how | symbols |
-//! |---|---|
-//! | tried without blocking, then waited for | `read` `readv` `write` `writev` `recv` `recvfrom` `recvmsg` `send` `sendto` `sendmsg` `accept` `accept4` `poll` `ppoll` `epoll_wait` `epoll_pwait` |
-//! | waited for by a timer | `sleep` `usleep` `nanosleep` `clock_nanosleep` |
-//! | waited for by address | `syscall(SYS_futex, ...)`: wait, wake, bitset forms |
-//! | waited for by pidfd | `waitpid` `wait4` `waitid` of one child |
-//! | on a spare carrier | `connect` `getaddrinfo` `getnameinfo` `gethostbyname` `pthread_join` `select` `pselect` `flock` `fcntl(F_SETLKW)` `splice` `sendfile` `wait`, and `waitpid`, `wait4`, `waitid` of any child |
-//! | another coroutine first | `sched_yield` |
-//! | noted, then the plain call | `close` `dup2` `dup3` `close_range` `fclose` `fcntl` `ioctl` `setsockopt` |
+//! - **Tried without blocking, then waited for:** `read`, `readv`, `write`, `writev`, `recv`,
+//!   `recvfrom`, `recvmsg`, `send`, `sendto`, `sendmsg`, `accept`, `accept4`, `poll`, `ppoll`,
+//!   `epoll_wait`, `epoll_pwait`.
+//! - **Waited for by a timer:** `sleep`, `usleep`, `nanosleep`, `clock_nanosleep`.
+//! - **Waited for by address:** `syscall(SYS_futex, ...)`, its wait, wake and bitset forms.
+//! - **Waited for by a pidfd:** `waitpid`, `wait4` and `waitid` of one child.
+//! - **On a spare carrier:** `connect`, `getaddrinfo`, `getnameinfo`, `gethostbyname`,
+//!   `pthread_join`, `select`, `pselect`, `flock`, `fcntl(F_SETLKW)`, `splice`, `sendfile`, `wait`,
+//!   and `waitpid`, `wait4` and `waitid` of any child.
+//! - **Another coroutine first:** `sched_yield`.
+//! - **Noted, then the plain call:** `close`, `dup2`, `dup3`, `close_range`, `fclose`, `fcntl`,
+//!   `ioctl`, `setsockopt`.
 //!
 //! Regular files are plain calls: they block their worker. What else is not hooked, and what is
 //! known to differ, is listed in PLATFORM.md.

@@ -1,6 +1,6 @@
 //! Operations on descriptors that wait: try, wait, try again.
 
-use lisle_rt::poller::{Descriptor, Direction, Ended, Moved};
+use lisle_rt::descriptor::{Descriptor, Direction, Ended, Moved};
 use lisle_sys::Errno;
 
 use crate::facts::{self, Kind};

@@ -4,14 +4,17 @@
 //! ready -> run queue. Imports run in a line; a file imports only from its own layer and those
 //! above it.
 //!
-//! ```text
-//! 1  config task current       what a coroutine is; which one runs
-//! 2  stack carrier             memory for it; leaving and resuming it
-//! 3  worker runtime monitor    queues, what runs next, who sleeps; what all share
-//! 4  wait parker lot poller    waiting: the word, the token, an address, a descriptor
-//! 5  spare spawn               other OS threads; the beginning and the end
-//! 6  overflow setxid fork      signals and forks
+//! ```text layers
+//! 1  config
+//! 2  task carrier current stack worker poller spare monitor shared    what the machine is made of
+//! 3  wait parker lot descriptor hop    leaving a worker, and why
+//! 4  spawn    the beginning and the end of a coroutine
+//! 5  start overflow setxid fork    the process: start-up, signals, forks
+//! 6  mn stub    the two backends
 //! ```
+//!
+//! The second layer is one on purpose: a coroutine knows the carrier it runs on, the carrier its
+//! worker, the worker what all share, and that holds the workers.
 //!
 //! Nothing in this crate calls a C library function that may block: those are the symbols that
 //! `lisle-hook` defines. The kernel is entered through `lisle-sys`.
@@ -30,8 +33,8 @@ pub use config::{AlreadyStarted, Config};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Runtime, TaskRef, blocking, can_suspend, closing, current, current_name, install, lot, park,
-    pin, poller, sleep, sleep_until, unpin, yield_now,
+    Runtime, TaskRef, blocking, can_suspend, closing, current, current_name, descriptor, install,
+    lot, park, pin, sleep, sleep_until, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

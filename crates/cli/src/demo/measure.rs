@@ -198,7 +198,10 @@ impl Trial<'_> {
         }
         if open < wanted {
             let (open, wanted) = (group(open), group(wanted));
-            self.note(format!("Only {open} connections of {wanted} could be opened: {cause}. `ulimit -a` shows most limits."));
+            self.note(format!(
+                "Only {open} connections of {wanted} could be opened: {cause}. \
+                 `ulimit -a` shows most limits."
+            ));
         }
         Ok(open)
     }

@@ -1,4 +1,4 @@
-//! What the demo is doing, on standard error: one line that changes on a terminal, else plain lines.
+//! What the demo is doing, on standard error: one changing line on a terminal, else plain ones.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};

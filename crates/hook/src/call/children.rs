@@ -43,7 +43,9 @@ unsafe extern "C" fn wait4(
 /// See waitid(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut siginfo_t, options: i32) -> i32 {
-    let call = move |options| real!(waitid(kind, id, info, options): fn(idtype_t, id_t, *mut siginfo_t, i32) -> i32);
+    let call = move |options| -> i32 {
+        real!(waitid(kind, id, info, options): fn(idtype_t, id_t, *mut siginfo_t, i32) -> i32)
+    };
     let only_ends = options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
     if options & libc::WNOHANG != 0 || !lisle_rt::can_suspend() {
         return call(options);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{sockaddr, socklen_t};
 use lisle_core::RawSpin;
-use lisle_rt::poller::Direction;
+use lisle_rt::descriptor::Direction;
 use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts;

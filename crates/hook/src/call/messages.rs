@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use libc::{msghdr, size_t, sockaddr, socklen_t, ssize_t};
-use lisle_rt::poller::Direction;
+use lisle_rt::descriptor::Direction;
 use lisle_sys::{Errno, syscall};
 
 use crate::facts::Kind;

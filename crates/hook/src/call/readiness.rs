@@ -1,7 +1,7 @@
 //! `poll`, `epoll_wait` and `select`.
 
 use libc::{epoll_event, fd_set, nfds_t, pollfd, sigset_t, timespec, timeval};
-use lisle_rt::poller::{Descriptor, Direction, Ended, Interest, wait_any};
+use lisle_rt::descriptor::{Descriptor, Direction, Ended, Interest, wait_any};
 use lisle_sys::{Errno, clock, fd as sys, syscall};
 
 use crate::real::{outcome, real};

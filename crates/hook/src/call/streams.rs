@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use libc::{iovec, size_t, ssize_t};
-use lisle_rt::poller::Direction;
+use lisle_rt::descriptor::Direction;
 use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts::Kind;

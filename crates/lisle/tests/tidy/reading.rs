@@ -203,8 +203,24 @@ pub(crate) fn workspace_dependencies(manifest: &str) -> Vec<(usize, String)> {
 /// The module of the scheduler that a file belongs to; `None` for the root.
 pub(crate) fn module_of(path: &str) -> Option<&str> {
     let inside = path.strip_prefix("crates/rt/src/")?;
+    if inside == "mn/mod.rs" {
+        return Some("mn");
+    }
+    // The modules of the M:N backend count as the crate's.
+    let inside = inside.strip_prefix("mn/").unwrap_or(inside);
     let module = inside.split('/').next()?.trim_end_matches(".rs");
     (module != "lib").then_some(module)
+}
+
+/// What a file of the scheduler calls the module that has the others: `crate::` from anywhere, and
+/// within the M:N backend also by way of its parents.
+pub(crate) fn root_names(path: &str) -> Vec<&'static str> {
+    match path.strip_prefix("crates/rt/src/mn/").map(|inside| inside.matches('/').count()) {
+        Some(0) if !path.ends_with("/mod.rs") => vec!["crate::mn::", "super::"],
+        Some(1) => vec!["crate::mn::", "super::super::"],
+        Some(_) => vec!["crate::mn::"],
+        None => vec!["crate::"],
+    }
 }
 
 /// The table of layers, and what is wrong with it.
@@ -237,10 +253,14 @@ pub(crate) fn layer_table<'a>(
     (layers, wrong)
 }
 
-/// The first names after `crate::`, with their lines; those of macros are left out.
-pub(crate) fn crate_paths(code: &str) -> Vec<(usize, String)> {
+/// The first names after `root`, with their lines; those of macros are left out.
+pub(crate) fn paths_from(code: &str, root: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (at, word) in code.match_indices("crate::") {
+    for (at, word) in code.match_indices(root) {
+        // Not the tail of `super::super::`.
+        if code[..at].ends_with("::") {
+            continue;
+        }
         let line = 1 + code[..at].matches('\n').count();
         let rest = &code[at + word.len()..];
         let items = rest.strip_prefix('{').map_or_else(|| vec![rest], group_items);
@@ -356,8 +376,12 @@ fn imports_are_read() {
     assert_eq!(found, expected.map(|(line, name)| (line, name.to_owned())));
 
     let code = "use crate::{a, b::{c, d},\n    self, e!};\nfn x() { crate::f::g() }\ncrate::h!()";
-    let names: Vec<String> = crate_paths(code).into_iter().map(|(_, name)| name).collect();
+    let names: Vec<String> =
+        paths_from(code, "crate::").into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["a", "b", "f"]);
+    let code = "use super::super::task::Task;\nuse super::slab;";
+    let names: Vec<_> = paths_from(code, "super::super::");
+    assert_eq!(names, [(1, "task".to_owned())]);
 }
 
 #[test]

@@ -4,13 +4,13 @@
 //! goes on as an ordinary thread: no coroutine is current any more, so every hook is the plain
 //! call, and the runtime is forgotten.
 
-use super::{current, lot, runtime};
+use super::{current, lot, start};
 
 /// Has children of forks set right, from now on.
 pub(crate) fn watch() {
     extern "C" fn in_child() {
         current::set(None);
-        runtime::forget_after_fork();
+        start::forget_after_fork();
         lot::forget_after_fork();
     }
     // SAFETY: the handler is fit for a child of a fork: it stores words. The only error is lack

@@ -2,17 +2,20 @@
 
 mod carrier;
 mod current;
+pub mod descriptor;
 mod fork;
+mod hop;
 pub mod lot;
 mod monitor;
 mod overflow;
 mod parker;
-pub mod poller;
-mod runtime;
+mod poller;
 mod setxid;
+mod shared;
 mod spare;
 mod spawn;
 mod stack;
+mod start;
 mod task;
 mod wait;
 mod worker;
@@ -28,11 +31,12 @@ use lisle_sys::clock;
 use crate::config::{AlreadyStarted, Config};
 use task::Task;
 
-pub use spare::{blocking, pin, unpin};
+pub use descriptor::closing;
+pub use hop::{blocking, pin, unpin};
 
 /// The running M:N runtime.
 #[derive(Clone, Copy)]
-pub struct Runtime(&'static runtime::Shared);
+pub struct Runtime(&'static shared::Shared);
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +50,7 @@ impl Runtime {
     /// # Errors
     /// Why coroutines are not to be had here.
     pub fn get_or_start() -> Result<Option<Self>, &'static str> {
-        Ok(runtime::get_or_start()?.map(Runtime))
+        Ok(start::get_or_start()?.map(Runtime))
     }
 
     /// Starts a coroutine.
@@ -144,7 +148,7 @@ pub fn can_suspend() -> bool {
 /// # Errors
 /// If the runtime has started, or one was installed before.
 pub fn install(config: Config) -> Result<(), AlreadyStarted> {
-    runtime::install(config)
+    start::install(config)
 }
 
 /// Lets the other runnable coroutines of this worker run first.
@@ -194,11 +198,4 @@ pub fn park(deadline: Option<Instant>) {
         clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
     });
     parker::park(task, deadline);
-}
-
-/// To be called before `fd` ceases to be what it is: closed, or replaced by `dup2`.
-pub fn closing(fd: i32) {
-    if let Some(shared) = runtime::started() {
-        shared.poller.closing(fd);
-    }
 }

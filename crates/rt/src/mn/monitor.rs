@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use lisle_sys::{clock, futex};
 
-use super::runtime::Shared;
+use super::shared::Shared;
 use super::task::Task;
 
 /// Nanoseconds between two looks.

@@ -14,8 +14,7 @@ use lisle_core::{Injector, SpinLock};
 use lisle_sys::{clock, futex};
 
 use super::carrier::Carrier;
-use super::current::{self, Native};
-use super::runtime;
+use super::current::Native;
 use super::task::Task;
 
 /// Carriers at most.
@@ -34,7 +33,7 @@ pub(crate) struct Spares {
 }
 
 /// One of them. Owned by its thread; others refer to it only while it is in `idle`.
-struct Spare {
+pub(crate) struct Spare {
     carrier: Carrier,
     /// What to run next.
     inbox: AtomicPtr<Task>,
@@ -43,7 +42,7 @@ struct Spare {
 }
 
 /// Where a coroutine that hops is to go.
-enum Seat {
+pub(crate) enum Seat {
     Carrier(&'static Spare),
     Queue,
 }
@@ -59,7 +58,7 @@ impl Spares {
 
     /// An idle carrier, a new one, or a place in the queue. `None` if not even one carrier can be
     /// made.
-    fn seat(&'static self) -> Option<Seat> {
+    pub(crate) fn seat(&'static self) -> Option<Seat> {
         let idle = self.idle.lock().pop();
         if let Some(spare) = idle {
             return Some(Seat::Carrier(spare));
@@ -149,7 +148,7 @@ impl Spares {
     }
 
     /// Hands `task` over. Part of a commit: the coroutine's stack has been left.
-    fn place(&self, seat: Seat, task: &'static Task) {
+    pub(crate) fn place(&self, seat: Seat, task: &'static Task) {
         match seat {
             Seat::Carrier(spare) => spare.fill(task),
             Seat::Queue => {
@@ -175,80 +174,4 @@ impl Spare {
         self.filled.store(1, Ordering::Release);
         futex::wake(&self.filled, 1);
     }
-}
-
-/// Moves the running coroutine to a spare carrier. False if it cannot or need not be moved: it
-/// is on one, or this is no coroutine, or there are no OS threads to be had.
-fn hop() -> bool {
-    let Some((task, worker)) = current::suspendable() else { return false };
-    let spares = &worker.shared.spares;
-    let Some(seat) = spares.seat() else { return false };
-    // SAFETY: the running coroutine on its carrier, with its worker.
-    unsafe {
-        let next = worker.next_local();
-        task.carrier().leave(task, next, || spares.place(seat, task));
-    }
-    true
-}
-
-/// Moves the running coroutine from a spare carrier back to the workers.
-fn hop_back() {
-    let task = current::current().expect("a coroutine hopped");
-    let shared = runtime::shared();
-    // SAFETY: the running coroutine on its carrier; the commit gives it away once it has left.
-    unsafe { task.carrier().leave(task, None, || shared.inject(task)) };
-}
-
-/// Moves the running coroutine to a spare carrier, or notes that it stays on the one it is on.
-/// False if it is where it is for other reasons.
-///
-/// `Task::stays` counts the calls that are to be undone by [`leave`]; the coroutine is on a spare
-/// carrier while the count is not zero.
-fn stay() -> bool {
-    let Some(task) = current::current() else { return false };
-    if task.stays.get() == 0 && !hop() {
-        return false;
-    }
-    task.stays.set(task.stays.get() + 1);
-    true
-}
-
-/// Undoes a [`stay`].
-fn leave() {
-    let Some(task) = current::current() else { return };
-    task.stays.set(task.stays.get() - 1);
-    if task.stays.get() == 0 {
-        hop_back();
-    }
-}
-
-/// Runs `f` where it may block.
-pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
-    /// Leaves also when `f` unwinds.
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            leave();
-        }
-    }
-    let _leave = stay().then_some(Leave);
-    f()
-}
-
-/// Keeps the running coroutine on an OS thread of its own; nests. Returns whether [`unpin`] is to
-/// be called for it; not outside of coroutines.
-///
-/// # Panics
-/// If no OS thread can be had.
-pub fn pin() -> bool {
-    let stays = stay();
-    if !stays && current::suspendable().is_some() {
-        panic!("cannot pin the coroutine: no OS thread to be had (ulimit -u, threads-max)");
-    }
-    stays
-}
-
-/// The counterpart of a [`pin`] that returned true, on the same coroutine.
-pub fn unpin() {
-    leave();
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::current;
 use super::lot;
-use super::runtime::{Shared, shared};
+use super::shared::{Shared, shared};
 use super::stack::{self, StackError};
 use super::task::Task;
 

@@ -16,7 +16,7 @@
 use lisle_core::{Cause, Ticket, Woken};
 
 use super::current;
-use super::runtime;
+use super::shared;
 use super::task::Task;
 use super::worker::{Alarm, Worker};
 
@@ -93,6 +93,6 @@ pub(crate) fn make_ready(task: &'static Task) {
         // SAFETY: it is this thread's worker; the caller owns the task.
         Some(worker) => unsafe { worker.ready(task) },
         // SAFETY: the caller owns the task.
-        None => unsafe { runtime::shared().inject(task) },
+        None => unsafe { shared::shared().inject(task) },
     }
 }

@@ -49,7 +49,8 @@ fn page(outcome: &Outcome) -> String {
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>Lisle demo</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1>One blocking HTTP server: on coroutines, on OS threads</h1>\n\
-         <p class=\"facts\">{}</p>\n{}{}<div class=\"plots\">\n{}</div>\n{METHOD}</body>\n</html>\n",
+         <p class=\"facts\">{}</p>\n{}{}<div class=\"plots\">\n{}</div>\n\
+         {METHOD}</body>\n</html>\n",
         escape(&facts),
         table_html(outcome),
         notes(outcome),
@@ -62,13 +63,15 @@ const METHOD: &str = "<h2>How it was measured</h2>\n<ul>\n\
     <li>The server is the example <code>http_server.rs</code>: plain <code>std::net</code>, one \
     coroutine a connection. The second column is the same program with \
     <code>LISLE_MODE=threads</code>: each coroutine an OS thread.</li>\n\
-    <li>The client is another process on the same machine, and takes its share of the processors.</li>\n\
+    <li>The client is another process on the same machine, and takes its share of the \
+     processors.</li>\n\
     <li>Every connection has had one reply before it rests; memory per connection is what the \
     server's resident memory grew by until then. Kernel stacks are the growth in the whole system, \
     since the kernel does not tell them by process.</li>\n\
     <li>The load is a closed loop: each connection sends its next request when it has its reply. \
     So latency is that of as many requests in flight as there are connections.</li>\n\
-    <li>Context switches and processor time are those of the server's threads from rest to the last \
+    <li>Context switches and processor time are those of the server's threads from rest to the \
+     last \
     reply, divided by all replies.</li>\n</ul>\n";
 
 fn table_html(outcome: &Outcome) -> String {

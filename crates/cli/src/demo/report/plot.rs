@@ -161,7 +161,8 @@ pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
         let length = (bar.value / most * (WIDTH - 220.0)).max(1.0);
         svg += &format!(
             "<text x=\"80\" y=\"{}\" text-anchor=\"end\">{}</text>\
-             <rect class=\"fill-{index}\" x=\"90\" y=\"{y}\" width=\"{length:.1}\" height=\"26\" rx=\"2\"/>\
+             <rect class=\"fill-{index}\" x=\"90\" y=\"{y}\" width=\"{length:.1}\" \
+              height=\"26\" rx=\"2\"/>\
              <text class=\"value\" x=\"{:.1}\" y=\"{}\">{} {unit}</text>\n",
             y + 18.0,
             bar.name,

@@ -30,23 +30,20 @@
 mod slot;
 mod table;
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use lisle_core::{Cause, List, Woken};
-use lisle_sys::Errno;
-use lisle_sys::clock;
 use lisle_sys::epoll::{Epoll, Event};
 use lisle_sys::eventfd::EventFd;
+use lisle_sys::{Errno, clock};
 
 use super::task::Task;
-use super::wait::{Wait, make_ready};
-use super::{current, runtime};
-use slot::{Slot, Waiter, Waiters};
+use slot::Waiters;
 use table::Table;
 
 pub use slot::{Direction, Ended, Moved};
+pub(crate) use slot::{Slot, Waiter};
 
 /// Events taken from the kernel at once.
 const BATCH: usize = 256;
@@ -147,7 +144,7 @@ impl Poller {
     }
 
     /// Registers the slot's descriptor if it is not. To be called with the slot locked.
-    fn register(&self, fd: i32, slot: &Waiters<'_>) -> Result<(), Errno> {
+    pub(crate) fn register(&self, fd: i32, slot: &Waiters<'_>) -> Result<(), Errno> {
         if slot.is_registered() {
             return Ok(());
         }
@@ -162,11 +159,13 @@ impl Poller {
         Ok(())
     }
 
-    /// To be called before `fd` ceases to be what it is.
-    pub(crate) fn closing(&self, fd: i32) {
-        let Some(slot) = self.table.get(fd) else { return };
-        let mut moved = None;
+    /// To be called before `fd` ceases to be what it is. Returns the coroutines that are to run,
+    /// which are the caller's.
+    #[must_use]
+    pub(crate) fn closing(&self, fd: i32) -> List<Task> {
         let mut woken = List::new();
+        let Some(slot) = self.table.get(fd) else { return woken };
+        let mut moved = None;
         {
             let waiters = slot.lock();
             if waiters.has_any() {
@@ -181,134 +180,11 @@ impl Poller {
                 }
             });
         }
-        while let Some(task) = woken.pop() {
-            // SAFETY: headers are never freed.
-            make_ready(unsafe { task.as_ref() });
-        }
-    }
-}
-
-/// The slot of `fd`, made on first use; none for numbers beyond the table.
-fn slot_of(fd: i32) -> Option<&'static Slot> {
-    runtime::shared().poller.table.get_or_make(fd)
-}
-
-/// A descriptor that may be waited for.
-#[derive(Clone, Copy)]
-pub struct Descriptor {
-    fd: i32,
-    slot: &'static Slot,
-}
-
-impl fmt::Debug for Descriptor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Descriptor").field(&self.fd).finish()
-    }
-}
-
-impl fmt::Debug for Interest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Interest { descriptor, direction, ticks } = self;
-        write!(f, "{descriptor:?} {direction:?} after {ticks}")
-    }
-}
-
-impl Descriptor {
-    /// The descriptor `fd`, open or not. None if the number is beyond what can be waited for.
-    pub fn new(fd: i32) -> Option<Self> {
-        Some(Descriptor { fd, slot: slot_of(fd)? })
+        woken
     }
 
-    /// A word for the caller's own knowledge of the open file; zero when it is closed.
-    pub fn facts(&self) -> &AtomicU64 {
-        &self.slot.facts
-    }
-
-    /// The number of events seen in a direction. To be read before an attempt.
-    pub fn ticks(&self, direction: Direction) -> u32 {
-        self.slot.ticks(direction)
-    }
-
-    /// Notes that everything readable was read by an attempt that began at `ticks`.
-    pub fn drained(&self, ticks: u32) {
-        self.slot.set_drained(ticks);
-    }
-
-    /// Whether nothing became readable since [`drained`](Self::drained).
-    pub fn is_drained(&self, ticks: u32) -> bool {
-        self.slot.is_drained(ticks)
-    }
-
-    /// Suspends until an event after `ticks`, at most until the deadline.
-    ///
-    /// Must be called where [`can_suspend`](crate::can_suspend) says so.
-    pub fn wait(&self, direction: Direction, ticks: u32, deadline: Option<u64>) -> Ended {
-        wait_any(&mut [Interest { descriptor: *self, direction, ticks }], deadline)
-    }
-}
-
-/// One descriptor and direction among those that a coroutine waits for.
-#[derive(Clone, Copy)]
-pub struct Interest {
-    /// The descriptor.
-    pub descriptor: Descriptor,
-    /// The direction.
-    pub direction: Direction,
-    /// Events up to this count have been taken note of.
-    pub ticks: u32,
-}
-
-/// Suspends until any of the descriptors has an event, at most until the deadline in nanoseconds
-/// of the monotonic clock. No descriptors at all: until the deadline.
-pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
-    const INLINE: usize = 8;
-    if interests.len() <= INLINE {
-        let mut nodes: [Waiter; INLINE] = std::array::from_fn(|_| Waiter::new());
-        return wait_with(interests, &mut nodes[..interests.len()], deadline);
-    }
-    let mut nodes: Vec<Waiter> = interests.iter().map(|_| Waiter::new()).collect();
-    wait_with(interests, &mut nodes, deadline)
-}
-
-fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>) -> Ended {
-    let Some((task, worker)) = current::suspendable() else { return Ended::Ready };
-    let poller = &runtime::shared().poller;
-    let wait = Wait::arm(task, worker);
-    let nodes = nodes.as_mut_ptr();
-    let mut queued = 0;
-    let mut early = None;
-    for (index, interest) in interests.iter().enumerate() {
-        let Interest { descriptor: Descriptor { fd, slot }, direction, ticks } = *interest;
-        let waiters = slot.lock();
-        if let Err(errno) = poller.register(fd, &waiters) {
-            early = Some(Ended::Unpollable(errno));
-            break;
-        }
-        if slot.ticks(direction) != ticks {
-            early = Some(Ended::Ready);
-            break;
-        }
-        // SAFETY: the array has a node for each interest, and they stay in place until all are
-        // unlinked below.
-        unsafe { waiters.push(direction, nodes.add(index), wait.alarm()) };
-        queued += 1;
-    }
-    let cause = match early {
-        // The cause does not matter: an event that won meanwhile is as good as the early end.
-        Some(_) => wait.disarm().err().unwrap_or(Cause::NONE),
-        None => wait.suspend(deadline),
-    };
-    let mut moved = None;
-    for (index, interest) in interests[..queued].iter().enumerate() {
-        // SAFETY: pushed above, so valid; unlinked under the slot's lock if still linked.
-        let place =
-            unsafe { interest.descriptor.slot.unlink(interest.direction, nodes.add(index)) };
-        moved = moved.or(place);
-    }
-    match (early, cause) {
-        (Some(early), _) => early,
-        (None, Cause::TIMEOUT) => Ended::TimedOut,
-        (None, Cause::CLOSED) => Ended::Closed(moved),
-        (None, _) => Ended::Ready,
+    /// The slot of `fd`, made on first use; none for numbers beyond the table.
+    pub(crate) fn slot(&self, fd: i32) -> Option<&'static Slot> {
+        self.table.get_or_make(fd)
     }
 }

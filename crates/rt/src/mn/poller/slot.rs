@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use lisle_core::RawSpin;
 use lisle_sys::{Errno, fd};
 
+use crate::mn::shared::shared;
 use crate::mn::worker::Alarm;
 
 /// What a coroutine waits for.
@@ -44,11 +45,11 @@ struct Duplicate {
 }
 
 impl Moved {
-    pub(super) fn new(fd: i32) -> Option<Self> {
+    pub(crate) fn new(fd: i32) -> Option<Self> {
         Some(Moved(Arc::new(Duplicate { fd: fd::duplicate(fd).ok()? })))
     }
 
-    pub(super) fn share(&self) -> Self {
+    pub(crate) fn share(&self) -> Self {
         Moved(Arc::clone(&self.0))
     }
 
@@ -61,7 +62,8 @@ impl Moved {
 impl Drop for Duplicate {
     fn drop(&mut self) {
         // Whatever waited for it is gone, but the slot must not be taken for the next file's.
-        crate::mn::runtime::shared().poller.closing(self.fd);
+        let woken = shared().poller.closing(self.fd);
+        debug_assert!(woken.is_empty(), "nobody waits for a descriptor that nobody holds");
         fd::close(self.fd);
     }
 }
@@ -78,7 +80,7 @@ pub(crate) struct Slot {
     /// is not to be had.
     drained: AtomicU32,
     /// The hooks' knowledge of the open file; 0 for none.
-    pub(super) facts: AtomicU64,
+    pub(crate) facts: AtomicU64,
     state: UnsafeCell<State>,
 }
 
@@ -97,7 +99,7 @@ const NEVER: u32 = u32::MAX;
 unsafe impl Sync for Slot {}
 
 /// A coroutine in a slot's list; lies on its stack.
-pub(super) struct Waiter {
+pub(crate) struct Waiter {
     alarm: Option<Alarm>,
     queued: bool,
     next: *mut Waiter,
@@ -107,7 +109,7 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Waiter {
             alarm: None,
             queued: false,
@@ -119,7 +121,7 @@ impl Waiter {
 }
 
 /// A locked slot.
-pub(super) struct Waiters<'a>(&'a Slot);
+pub(crate) struct Waiters<'a>(&'a Slot);
 
 impl Drop for Waiters<'_> {
     fn drop(&mut self) {
@@ -129,16 +131,16 @@ impl Drop for Waiters<'_> {
 }
 
 impl Slot {
-    pub(super) fn lock(&self) -> Waiters<'_> {
+    pub(crate) fn lock(&self) -> Waiters<'_> {
         self.lock.lock();
         Waiters(self)
     }
 
-    pub(super) fn ticks(&self, direction: Direction) -> u32 {
+    pub(crate) fn ticks(&self, direction: Direction) -> u32 {
         self.ticks[direction as usize].load(Ordering::Acquire)
     }
 
-    pub(super) fn set_drained(&self, ticks: u32) {
+    pub(crate) fn set_drained(&self, ticks: u32) {
         let old = self.drained.load(Ordering::Relaxed);
         if old != NEVER {
             // Fails if NEVER came in between, which must stay.
@@ -151,20 +153,20 @@ impl Slot {
         }
     }
 
-    pub(super) fn is_drained(&self, ticks: u32) -> bool {
+    pub(crate) fn is_drained(&self, ticks: u32) -> bool {
         let drained = self.drained.load(Ordering::Relaxed);
         drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0
     }
 
     /// From now on a short read does not mean that everything was read. To be called before the
     /// event is counted, so that whoever sees the count sees this.
-    pub(super) fn never_drained(&self) {
+    pub(crate) fn never_drained(&self) {
         self.drained.store(NEVER, Ordering::Relaxed);
     }
 
     /// Counts an event, at the first call for it, and unlinks a waiter. To be called until there
     /// is none: the lock is not held while the waiter is woken.
-    pub(super) fn next_waiter(&self, generation: u32, direction: Direction) -> Option<Alarm> {
+    pub(crate) fn next_waiter(&self, generation: u32, direction: Direction) -> Option<Alarm> {
         let waiters = self.lock();
         let state = waiters.state();
         // SAFETY: the lock is held.
@@ -188,7 +190,7 @@ impl Slot {
     ///
     /// # Safety
     /// It was pushed to this slot for this direction.
-    pub(super) unsafe fn unlink(&self, direction: Direction, waiter: *mut Waiter) -> Option<Moved> {
+    pub(crate) unsafe fn unlink(&self, direction: Direction, waiter: *mut Waiter) -> Option<Moved> {
         let waiters = self.lock();
         // SAFETY: the lock is held; the waiter is the caller's.
         unsafe {
@@ -205,22 +207,22 @@ impl Waiters<'_> {
         self.0.state.get()
     }
 
-    pub(super) fn is_registered(&self) -> bool {
+    pub(crate) fn is_registered(&self) -> bool {
         // SAFETY: the lock is held.
         unsafe { (*self.state()).registered }
     }
 
-    pub(super) fn set_registered(&self) {
+    pub(crate) fn set_registered(&self) {
         // SAFETY: the lock is held.
         unsafe { (*self.state()).registered = true };
     }
 
-    pub(super) fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         // SAFETY: the lock is held.
         unsafe { (*self.state()).generation }
     }
 
-    pub(super) fn has_any(&self) -> bool {
+    pub(crate) fn has_any(&self) -> bool {
         // SAFETY: the lock is held.
         unsafe { (*self.state()).heads.iter().any(|head| !head.is_null()) }
     }
@@ -229,7 +231,7 @@ impl Waiters<'_> {
     ///
     /// # Safety
     /// `waiter` is in no list and stays in place until [`Slot::unlink`] was called for it.
-    pub(super) unsafe fn push(&self, direction: Direction, waiter: *mut Waiter, alarm: Alarm) {
+    pub(crate) unsafe fn push(&self, direction: Direction, waiter: *mut Waiter, alarm: Alarm) {
         // SAFETY: the lock is held; the head is alive since it is queued.
         unsafe {
             let head = &mut (*self.state()).heads[direction as usize];
@@ -246,7 +248,7 @@ impl Waiters<'_> {
 
     /// Makes the slot that of a descriptor nobody has waited for, and gives every waiter to `each`
     /// with the place to leave word of where to go on.
-    pub(super) fn renew(&self, mut each: impl FnMut(Alarm, &Cell<Option<Moved>>)) {
+    pub(crate) fn renew(&self, mut each: impl FnMut(Alarm, &Cell<Option<Moved>>)) {
         // SAFETY: the lock is held; queued waiters are alive.
         unsafe {
             let state = &mut *self.state();

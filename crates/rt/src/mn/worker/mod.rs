@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use lisle_core::{List, Ring, SpinLock, Ticket, TimerKey, Timers};
 
 use super::current::Native;
-use super::runtime::Shared;
+use super::shared::Shared;
 use super::stack::{Cache, StackError};
 use super::task::Task;
 

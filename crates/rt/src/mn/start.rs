@@ -1,43 +1,21 @@
-//! What all workers share, and how it starts.
+//! How the runtime starts.
 //!
 //! There is one runtime in a process. It is started by the first coroutine and never ends; what
 //! it is made of is leaked. After a fork the child has none: its only thread goes on alone, and
 //! the first coroutine that it spawns starts a new one.
 
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use lisle_core::{Idle, Injector};
 use lisle_fiber::Blocks;
 
 use super::carrier::Carrier;
-use super::monitor::Monitor;
 use super::poller::Poller;
-use super::spare::Spares;
-use super::stack::{self, Pool};
-use super::task::Task;
+use super::shared::{self, Shared, started};
+use super::stack;
 use super::worker::Worker;
 use super::{fork, overflow, setxid};
 use crate::config::{AlreadyStarted, Config, Settings};
-
-/// See the module.
-pub(crate) struct Shared {
-    pub(crate) injector: Injector<Task>,
-    pub(crate) idle: Idle,
-    pub(crate) poller: Poller,
-    pub(crate) pool: Pool,
-    pub(crate) spares: Spares,
-    pub(crate) monitor: Monitor,
-    pub(crate) blocks: Blocks,
-    /// Class of stacks of coroutines that ask for no size.
-    pub(crate) stack_class: usize,
-    next_id: AtomicU64,
-    workers: OnceLock<Box<[Worker]>>,
-}
-
-/// Null until the start and in the child of a fork.
-static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 
 /// What `start` decides on, under a lock; only cold paths take it.
 static DECISION: Mutex<Decision> = Mutex::new(Decision { config: None, outcome: None });
@@ -57,25 +35,9 @@ enum Outcome {
     ThreadsBecause(&'static str),
 }
 
-/// The running runtime.
-///
-/// # Panics
-/// Before the start; only code that runs because of a coroutine calls this.
-#[inline]
-pub(crate) fn shared() -> &'static Shared {
-    started().expect("the runtime runs")
-}
-
-/// The running runtime, if it has started.
-#[inline]
-pub(crate) fn started() -> Option<&'static Shared> {
-    // SAFETY: null or leaked.
-    unsafe { SHARED.load(Ordering::Acquire).as_ref() }
-}
-
 /// Forgets the runtime, in the child of a fork: its threads do not exist there.
 pub(crate) fn forget_after_fork() {
-    SHARED.store(ptr::null_mut(), Ordering::Release);
+    shared::set(None);
     match DECISION.try_lock() {
         Ok(mut decision) => decision.outcome = None,
         // Held for ever by a thread that is no more.
@@ -130,30 +92,20 @@ fn start(settings: &Settings) -> Result<(), String> {
     let poller = Poller::new().map_err(|errno| format!("no epoll instance to be had: {errno}"))?;
     let stack_class = stack::class_of(settings.stack_size)
         .ok_or_else(|| format!("a stack size of {} is too large", settings.stack_size))?;
-    let shared: &'static Shared = Box::leak(Box::new(Shared {
-        injector: Injector::new(),
-        idle: Idle::new(settings.workers as u32),
-        poller,
-        pool: Pool::new(),
-        spares: Spares::new(),
-        monitor: Monitor::new(),
-        blocks,
-        stack_class,
-        next_id: AtomicU64::new(1),
-        workers: OnceLock::new(),
-    }));
-    let alone = settings.workers == 1;
-    let workers =
-        (0..settings.workers as u32).map(|index| Worker::new(index, alone, shared)).collect();
-    let _ = shared.workers.set(workers);
+    let count = settings.workers as u32;
+    let shared: &'static Shared =
+        Box::leak(Box::new(Shared::new(blocks, poller, stack_class, count)));
+    let alone = count == 1;
+    let workers = (0..count).map(|index| Worker::new(index, alone, shared)).collect();
+    shared.set_workers(workers);
     overflow::watch();
     setxid::wrap();
     fork::watch();
-    SHARED.store(ptr::from_ref(shared).cast_mut(), Ordering::Release);
+    shared::set(Some(shared));
     let started = shared.workers().iter().try_for_each(start_worker);
     let started = started.and_then(|()| start_monitor(shared));
     started.map_err(|error| {
-        SHARED.store(ptr::null_mut(), Ordering::Release);
+        shared::set(None);
         format!("cannot start a worker: {error}")
     })
 }
@@ -177,36 +129,4 @@ fn start_monitor(shared: &'static Shared) -> std::io::Result<()> {
     }
     let name = "lisle-monitor".to_owned();
     std::thread::Builder::new().name(name).spawn(move || shared.monitor.run(shared)).map(drop)
-}
-
-impl Shared {
-    pub(crate) fn workers(&self) -> &'static [Worker] {
-        let workers: *const [Worker] = &**self.workers.get().expect("set before the start is over");
-        // SAFETY: Shared is leaked, and its workers with it.
-        unsafe { &*workers }
-    }
-
-    /// Makes a coroutine runnable from outside of workers.
-    ///
-    /// # Safety
-    /// The caller owns the task.
-    pub(crate) unsafe fn inject(&self, task: &'static Task) {
-        // SAFETY: the caller's obligation.
-        unsafe { self.injector.push(ptr::NonNull::from(task)) };
-        self.notify();
-    }
-
-    /// Wakes a worker if there is more work than those awake will find.
-    #[inline]
-    pub(crate) fn notify(&self) {
-        if let Some(index) = self.idle.wake_one() {
-            self.workers()[index as usize].unpark();
-        }
-    }
-
-    /// The next `count` identities: the first, and the one after the last.
-    pub(crate) fn reserve_ids(&self, count: u64) -> (u64, u64) {
-        let first = self.next_id.fetch_add(count, Ordering::Relaxed);
-        (first, first + count)
-    }
 }

@@ -1,0 +1,111 @@
+//! What all workers share.
+//!
+//! There is one in a process, leaked when it starts. The child of a fork has none.
+
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use lisle_core::{Idle, Injector};
+use lisle_fiber::Blocks;
+
+use super::monitor::Monitor;
+use super::poller::Poller;
+use super::spare::Spares;
+use super::stack::Pool;
+use super::task::Task;
+use super::worker::Worker;
+
+/// See the module.
+pub(crate) struct Shared {
+    pub(crate) injector: Injector<Task>,
+    pub(crate) idle: Idle,
+    pub(crate) poller: Poller,
+    pub(crate) pool: Pool,
+    pub(crate) spares: Spares,
+    pub(crate) monitor: Monitor,
+    pub(crate) blocks: Blocks,
+    /// Class of stacks of coroutines that ask for no size.
+    pub(crate) stack_class: usize,
+    next_id: AtomicU64,
+    workers: OnceLock<Box<[Worker]>>,
+}
+
+/// Null until the start and in the child of a fork.
+static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+
+/// The running runtime.
+///
+/// # Panics
+/// Before the start; only code that runs because of a coroutine calls this.
+#[inline]
+pub(crate) fn shared() -> &'static Shared {
+    started().expect("the runtime runs")
+}
+
+/// The running runtime, if it has started.
+#[inline]
+pub(crate) fn started() -> Option<&'static Shared> {
+    // SAFETY: null or leaked.
+    unsafe { SHARED.load(Ordering::Acquire).as_ref() }
+}
+
+/// Makes it the running runtime, or forgets that one.
+pub(crate) fn set(shared: Option<&'static Shared>) {
+    let shared = shared.map_or(ptr::null(), ptr::from_ref);
+    SHARED.store(shared.cast_mut(), Ordering::Release);
+}
+
+impl Shared {
+    /// Everything but the workers, which refer to it.
+    pub(crate) fn new(blocks: Blocks, poller: Poller, stack_class: usize, workers: u32) -> Self {
+        Shared {
+            injector: Injector::new(),
+            idle: Idle::new(workers),
+            poller,
+            pool: Pool::new(),
+            spares: Spares::new(),
+            monitor: Monitor::new(),
+            blocks,
+            stack_class,
+            next_id: AtomicU64::new(1),
+            workers: OnceLock::new(),
+        }
+    }
+
+    /// Completes it, once.
+    pub(crate) fn set_workers(&self, workers: Box<[Worker]>) {
+        let set = self.workers.set(workers);
+        debug_assert!(set.is_ok(), "a runtime gets its workers once");
+    }
+
+    pub(crate) fn workers(&self) -> &'static [Worker] {
+        let workers: *const [Worker] = &**self.workers.get().expect("set before the start is over");
+        // SAFETY: Shared is leaked, and its workers with it.
+        unsafe { &*workers }
+    }
+
+    /// Makes a coroutine runnable from outside of workers.
+    ///
+    /// # Safety
+    /// The caller owns the task.
+    pub(crate) unsafe fn inject(&self, task: &'static Task) {
+        // SAFETY: the caller's obligation.
+        unsafe { self.injector.push(NonNull::from(task)) };
+        self.notify();
+    }
+
+    /// Wakes a worker if there is more work than those awake will find.
+    #[inline]
+    pub(crate) fn notify(&self) {
+        if let Some(index) = self.idle.wake_one() {
+            self.workers()[index as usize].unpark();
+        }
+    }
+
+    /// The next `count` identities: the first, and the one after the last.
+    pub(crate) fn reserve_ids(&self, count: u64) -> (u64, u64) {
+        let first = self.next_id.fetch_add(count, Ordering::Relaxed);
+        (first, first + count)
+    }
+}
