@@ -16,7 +16,7 @@ use util::{Random, in_child, scaled, within};
 /// The seeds to run.
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("LISLE_SEEDS") else {
-        return 0..scaled(200, 60) as u64;
+        return 0..scaled(1000, 60) as u64;
     };
     let number = |text: &str| text.parse().expect("LISLE_SEEDS is a number or a range as 0..500");
     match text.split_once("..") {
