@@ -51,6 +51,13 @@ use crate::primitive::{AtomicU64, const_unless_loom};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ticket(u64);
 
+impl Ticket {
+    /// The low 30 bits of its number, for words that name a wait beside a state of two bits.
+    pub const fn low(self) -> u32 {
+        self.0 as u32 & (u32::MAX >> 2)
+    }
+}
+
 /// Why a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Cause(u8);

@@ -92,6 +92,22 @@ impl fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
+/// Offset of the thread id in control blocks, once known; for [`is_block`].
+static OFFSET_TID: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the FS base `fs` of a running thread selects a block of ours rather than an OS thread's
+/// own: its id is one that the kernel never gives. Allowed in signal handlers.
+///
+/// # Safety
+/// `fs` is the FS base of a thread.
+pub unsafe fn is_block(fs: usize) -> bool {
+    let offset = OFFSET_TID.load(Ordering::Relaxed);
+    // SAFETY: a field of the thread's control block, by the caller's obligation.
+    offset != 0
+        && (FIRST_ID..=LAST_ID)
+            .contains(&unsafe { ptr::read_volatile((fs + offset) as *const u32) })
+}
+
 /// How this process's C library wants its threads; made once.
 #[derive(Debug)]
 pub struct Blocks {
@@ -136,6 +152,7 @@ impl Blocks {
             return Err(Unsupported::ShadowStack);
         }
         let symbols = Symbols::look_up()?;
+        OFFSET_TID.store(symbols.offset_tid, Ordering::Relaxed);
         let template = Template::take(&symbols)?;
         let modules = Modules::new(&symbols);
         let list = StackList::new(symbols.stack_user);
@@ -186,6 +203,7 @@ impl Blocks {
     /// ever and is used for this block and its stack alone.
     pub unsafe fn build(&self, low: usize, top: usize) -> Option<ThreadBlock> {
         let symbols = &self.symbols;
+        assert!(top - low > self.size(), "a stack has room for its thread block");
         let fs = (top - symbols.sizeof_pthread) & !(symbols.tls_align - 1);
         let stack_top = (fs - (symbols.tls_size - symbols.sizeof_pthread)) & !63;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);

@@ -10,19 +10,27 @@ use crate::real::real;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(fd: i32) -> i32 {
     lisle_rt::closing(fd);
-    real!(close(fd): fn(i32) -> i32)
+    let result = real!(close(fd): fn(i32) -> i32);
+    // Once more, for those who began to wait in between: they must not pass for waiting for what
+    // gets this number next.
+    lisle_rt::closing(fd);
+    result
 }
 
 /// See close_range(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> i32 {
     // With a flag the descriptors stay open, or the table is no longer shared.
-    if flags == 0 {
-        for fd in first..=last.min(open_descriptors_end()) {
-            lisle_rt::closing(fd as i32);
+    let forget = || {
+        if flags == 0 {
+            (first..=last.min(open_descriptors_end())).for_each(|fd| lisle_rt::closing(fd as i32));
         }
-    }
-    real!(close_range(first, last, flags): fn(c_uint, c_uint, c_int) -> i32)
+    };
+    forget();
+    let result = real!(close_range(first, last, flags): fn(c_uint, c_uint, c_int) -> i32);
+    // As in `close`.
+    forget();
+    result
 }
 
 /// A number above all descriptors that can be open.
@@ -40,26 +48,34 @@ fn open_descriptors_end() -> c_uint {
 unsafe extern "C" fn fclose(stream: *mut FILE) -> i32 {
     // SAFETY: an open stream, by the caller's obligation.
     let fd = unsafe { libc::fileno(stream) };
-    if fd >= 0 {
-        lisle_rt::closing(fd);
-    }
-    real!(fclose(stream): fn(*mut FILE) -> i32)
+    lisle_rt::closing(fd);
+    let result = real!(fclose(stream): fn(*mut FILE) -> i32);
+    // As in `close`.
+    lisle_rt::closing(fd);
+    result
 }
 
 /// See dup2(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
-    if old != new {
-        lisle_rt::closing(new);
+    if old == new {
+        return real!(dup2(old, new): fn(i32, i32) -> i32);
     }
-    real!(dup2(old, new): fn(i32, i32) -> i32)
+    lisle_rt::closing(new);
+    let result = real!(dup2(old, new): fn(i32, i32) -> i32);
+    // As in `close`.
+    lisle_rt::closing(new);
+    result
 }
 
 /// See dup3(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn dup3(old: i32, new: i32, flags: i32) -> i32 {
     lisle_rt::closing(new);
-    real!(dup3(old, new, flags): fn(i32, i32, i32) -> i32)
+    let result = real!(dup3(old, new, flags): fn(i32, i32, i32) -> i32);
+    // As in `close`.
+    lisle_rt::closing(new);
+    result
 }
 
 /// See setsockopt(2).

@@ -38,7 +38,9 @@ unsafe extern "C" fn syscall(
         }
         libc::SYS_close => {
             lisle_rt::closing(a as i32);
-            plain(number, [a, b, c, d, e, f])
+            let result = plain(number, [a, b, c, d, e, f]);
+            lisle_rt::closing(a as i32);
+            result
         }
         libc::SYS_sched_yield if lisle_rt::can_suspend() => {
             lisle_rt::yield_now();

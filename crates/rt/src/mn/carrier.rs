@@ -56,10 +56,11 @@ impl Carrier {
     /// Makes the calling OS thread this carrier's.
     ///
     /// # Safety
-    /// Called once, first of all, on the thread that will use the carrier; the carrier stays in
-    /// place for as long as the thread does.
+    /// Called once, first of all, on the thread that will use the carrier, which no other thread
+    /// does any more; the carrier stays in place for as long as the thread does.
     pub(crate) unsafe fn adopt_thread(&self) {
         self.fs.set(fs_base());
+        self.spoilt.set(false);
         // SAFETY: nobody else uses the carrier yet.
         unsafe { *self.home.get() = Context::running(fs_base()) };
         // SAFETY: Lisle's carriers are Lisle's own threads.

@@ -119,7 +119,7 @@ impl TaskRef {
 
     /// Makes its current or next [`park`] return; nothing if it has ended.
     pub fn unpark(self) {
-        if !self.is_over() {
+        if !self.is_over() && shared::is_of_this_process(self.id) {
             parker::unpark(self.task);
         }
     }

@@ -5,7 +5,8 @@
 //! that runs goes on for long, all of that waits, though another worker may be idle. The monitor
 //! wakes that worker when
 //!
-//! - the same coroutine has been next on a busy worker at two looks in a row,
+//! - the same coroutine has been next on a busy worker at two looks in a row, or others wait
+//!   behind it,
 //! - an alarm of a busy worker is overdue, or
 //! - nobody asks the poller.
 //!
@@ -105,7 +106,8 @@ fn look(shared: &Shared, seen: &mut [*const Task]) -> bool {
     let mut wanted = false;
     for (worker, seen) in shared.workers().iter().zip(seen) {
         let next = worker.next_up();
-        wanted |= !next.is_null() && next == *seen;
+        // What a yield or a single event queued was told to nobody.
+        wanted |= !next.is_null() && next == *seen || worker.has_queued();
         wanted |= worker.is_awake() && worker.is_late(now.saturating_sub(SHORTEST));
         *seen = next;
     }

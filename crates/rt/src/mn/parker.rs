@@ -4,17 +4,17 @@
 //! |---|---|---|
 //! | EMPTY | no token | the parker, when it takes the token or gives up waiting |
 //! | TOKEN | `unpark` was called | an unparker, by swap |
-//! | WAITING | suspended, to be woken by its ticket | the parker, from EMPTY |
+//! | WAITING | suspended; above the state, the low bits of its ticket | the parker, from EMPTY |
 //! | BLOCKED | its OS thread sleeps on this word | the parker, from EMPTY |
 //!
-//! An unparker swaps TOKEN in and wakes whom the old value names. The current ticket can be read
-//! from the wait word by then: the parker armed before it stored WAITING (Release), the unparker
-//! read WAITING (Acquire). A later ticket cannot be hit: the parker waits for nothing else until
-//! it has taken WAITING or TOKEN away again.
+//! An unparker swaps TOKEN in and wakes whom the old value names. If that is WAITING, it reads the
+//! current ticket from the wait word. By then the wait may have ended by its deadline, and the
+//! coroutine, or the next on this header, may wait for something else, which must not be ended: so
+//! the ticket is used only if it has the low bits that the word had.
 
 use std::sync::atomic::Ordering;
 
-use lisle_core::Cause;
+use lisle_core::{Cause, Ticket};
 use lisle_sys::futex;
 
 use super::current;
@@ -26,6 +26,12 @@ const EMPTY: u32 = 0;
 const TOKEN: u32 = 1;
 const WAITING: u32 = 2;
 const BLOCKED: u32 = 3;
+const STATE: u32 = 3;
+
+/// The word of a coroutine that waits with this ticket.
+fn waiting(ticket: Ticket) -> u32 {
+    ticket.low() << 2 | WAITING
+}
 
 /// Waits for the token of the running coroutine, at most until the deadline, and takes it.
 pub(crate) fn park(task: &'static Task, deadline: Option<u64>) {
@@ -36,7 +42,8 @@ pub(crate) fn park(task: &'static Task, deadline: Option<u64>) {
     match current::suspendable() {
         Some((task, worker)) => {
             let wait = Wait::arm(task, worker);
-            match word.compare_exchange(EMPTY, WAITING, Ordering::AcqRel, Ordering::Acquire) {
+            let state = waiting(wait.alarm().ticket);
+            match word.compare_exchange(EMPTY, state, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     wait.suspend(deadline);
                 }
@@ -57,9 +64,13 @@ pub(crate) fn park(task: &'static Task, deadline: Option<u64>) {
 
 /// Leaves the token for `task` and wakes it if it waits for it.
 pub(crate) fn unpark(task: &'static Task) {
-    match task.parker.swap(TOKEN, Ordering::AcqRel) {
+    let old = task.parker.swap(TOKEN, Ordering::AcqRel);
+    match old & STATE {
         WAITING => {
-            Alarm { task, ticket: task.wait.ticket() }.wake(Cause::WAKE);
+            let ticket = task.wait.ticket();
+            if waiting(ticket) == old {
+                Alarm { task, ticket }.wake(Cause::WAKE);
+            }
         }
         BLOCKED => {
             futex::wake(&task.parker, 1);

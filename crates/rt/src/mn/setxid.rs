@@ -3,8 +3,9 @@
 //! The kernel changes the identity of one thread; the C library makes it the process's by a signal
 //! (33) to every thread on its list, whose handler clears a flag in *the running thread's* control
 //! block. On a carrier that runs a coroutine that is the coroutine's block, and the caller would
-//! wait for ever for the carrier's. So the handler is wrapped: it runs with the FS base of the OS
-//! thread, which the carrier notes where the GS base points.
+//! wait for ever for the carrier's. So the handler is wrapped: where it interrupts a coroutine, it
+//! runs with the FS base of the OS thread, which the carrier notes where the GS base points. Other
+//! threads may have any GS base, that of the carrier they were made on above all: they inherit it.
 //!
 //! The library installs its handler when it makes its first thread, which has happened by the time
 //! the runtime starts.
@@ -13,7 +14,7 @@ use std::arch::asm;
 use std::ffi::c_void;
 use std::sync::OnceLock;
 
-use lisle_fiber::{fs_base, gs_base};
+use lisle_fiber::{fs_base, gs_base, is_block};
 use lisle_sys::signal;
 
 /// The library's `SIGSETXID`.
@@ -41,12 +42,13 @@ pub(crate) fn wrap() {
 
 unsafe extern "C" fn handler(signal: i32, info: *mut c_void, context: *mut c_void) {
     let Some(previous) = PREVIOUS.get() else { return };
-    let (interrupted, carrier) = (fs_base(), gs_base());
-    // SAFETY: the GS base is zero or points to a carrier, whose first word is its FS base. Nothing
-    // between the two changes uses a thread-local but the library's handler.
+    let interrupted = fs_base();
+    // SAFETY: the FS base of the running thread. If it is a coroutine's, this is a carrier, whose
+    // GS base points to it; its first word is its FS base. Nothing between the two changes uses a
+    // thread-local but the library's handler.
     unsafe {
-        if carrier != 0 {
-            set_fs_base(*(carrier as *const usize));
+        if is_block(interrupted) {
+            set_fs_base(*(gs_base() as *const usize));
         }
         previous(signal, info, context);
         set_fs_base(interrupted);

@@ -4,7 +4,7 @@
 
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use lisle_core::{Idle, Injector};
 use lisle_fiber::Blocks;
@@ -33,6 +33,24 @@ pub(crate) struct Shared {
 
 /// Null until the start and in the child of a fork.
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+
+/// How many forks led to this process, seen from the one that first had a runtime. Part of the
+/// identities, so that handles to coroutines of an ancestor can be told apart: those do not exist
+/// here, though copies of their memory do.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+/// The bit of an identity above which that number is.
+const GENERATION: u32 = 48;
+
+/// Notes that this is the child of a fork.
+pub(crate) fn forked() {
+    set(None);
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Whether the coroutine with this identity was made in this process.
+pub(crate) fn is_of_this_process(id: u64) -> bool {
+    id >> GENERATION == u64::from(FORKS.load(Ordering::Relaxed))
+}
 
 /// The running runtime.
 ///
@@ -68,7 +86,7 @@ impl Shared {
             monitor: Monitor::new(),
             blocks,
             stack_class,
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(u64::from(FORKS.load(Ordering::Relaxed)) << GENERATION | 1),
             workers: OnceLock::new(),
         }
     }

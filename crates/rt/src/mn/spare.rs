@@ -1,20 +1,25 @@
 //! Spare carriers: OS threads for what blocks and cannot be made to suspend.
 //!
-//! A coroutine *hops*: it goes on on a spare carrier, with its own stack and thread-locals, where
-//! blocking calls simply block; then it hops back to the workers. Its worker serves others
-//! meanwhile. Nothing about the call changes but the OS thread underneath.
-//!
 //! Carriers are made when wanted, at most [`MOST`]; coroutines beyond that queue up. A carrier
 //! that found nothing to do for [`IDLE`] ends.
+//!
+//! All decisions are taken under one lock, which is held for a few instructions; this is a slow
+//! path, whose cost is waking an OS thread. What holds whenever the lock is free:
+//!
+//! - a carrier that counts is idle and listed, or runs a coroutine, or has one in its inbox or on
+//!   the way there;
+//! - if coroutines are queued, no carrier is idle, and some carrier counts, which looks into the
+//!   queue before it becomes idle or ends.
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use lisle_core::{Injector, SpinLock};
-use lisle_sys::{clock, futex};
+use lisle_core::{List, SpinLock};
+use lisle_sys::{Errno, clock, futex};
 
 use super::carrier::Carrier;
 use super::current::Native;
+use super::shared::shared;
 use super::task::Task;
 
 /// Carriers at most.
@@ -25,14 +30,22 @@ const STACK: usize = 256 << 10;
 
 /// All spare carriers.
 pub(crate) struct Spares {
-    /// Those without work; room for `MOST` is reserved, so that it never allocates later.
-    idle: SpinLock<Vec<&'static Spare>>,
-    count: AtomicUsize,
-    /// Coroutines that wait for a carrier.
-    queue: Injector<Task>,
+    state: SpinLock<State>,
 }
 
-/// One of them. Owned by its thread; others refer to it only while it is in `idle`.
+struct State {
+    /// Those without work; room for `MOST` is reserved, so that it never allocates later.
+    idle: Vec<&'static Spare>,
+    /// Those that exist, and those about to.
+    count: usize,
+    /// Left by carriers that ended. Kept, because one who filled an inbox may still be about to
+    /// wake its thread; room for `MOST` is reserved.
+    unused: Vec<&'static Spare>,
+    /// Coroutines that wait for a carrier.
+    queue: List<Task>,
+}
+
+/// One of them, or what is left of one.
 pub(crate) struct Spare {
     carrier: Carrier,
     /// What to run next.
@@ -43,126 +56,149 @@ pub(crate) struct Spare {
 
 /// Where a coroutine that hops is to go.
 pub(crate) enum Seat {
+    /// A carrier that is the coroutine's alone.
     Carrier(&'static Spare),
+    /// All carriers that there may be are busy.
     Queue,
 }
 
 impl Spares {
     pub(crate) fn new() -> Self {
-        Spares {
-            idle: SpinLock::new(Vec::with_capacity(MOST)),
-            count: AtomicUsize::new(0),
-            queue: Injector::new(),
-        }
+        let (idle, unused) = (Vec::with_capacity(MOST), Vec::with_capacity(MOST));
+        Spares { state: SpinLock::new(State { idle, count: 0, unused, queue: List::new() }) }
     }
 
-    /// An idle carrier, a new one, or a place in the queue. `None` if not even one carrier can be
-    /// made.
+    /// An idle carrier, a new one, or a place in the queue. `None` if no carrier can be made and
+    /// there is none.
     pub(crate) fn seat(&'static self) -> Option<Seat> {
-        let idle = self.idle.lock().pop();
-        if let Some(spare) = idle {
+        {
+            let mut state = self.state.lock();
+            if let Some(spare) = state.idle.pop() {
+                return Some(Seat::Carrier(spare));
+            }
+            if state.count == MOST {
+                return Some(Seat::Queue);
+            }
+            state.count += 1;
+        }
+        if let Some(spare) = self.start() {
             return Some(Seat::Carrier(spare));
         }
-        let others = self.count.fetch_add(1, Ordering::AcqRel);
-        if others < MOST && self.start() {
-            // The new carrier looks into the queue first of all.
-            return Some(Seat::Queue);
-        }
-        let others = self.count.fetch_sub(1, Ordering::AcqRel) - 1;
-        (others > 0).then_some(Seat::Queue)
-    }
-
-    fn start(&'static self) -> bool {
-        let _native = Native::enter();
-        std::thread::Builder::new()
-            .name("lisle-spare".to_owned())
-            .stack_size(STACK)
-            .spawn(move || self.serve())
-            .is_ok()
-    }
-
-    /// The life of a carrier.
-    fn serve(&self) {
-        let spare = Box::into_raw(Box::new(Spare {
-            carrier: Carrier::new(None),
-            inbox: AtomicPtr::new(ptr::null_mut()),
-            filled: AtomicU32::new(0),
-        }));
-        // SAFETY: it lives until the end of this function, when it is in no list any more.
-        let shared = unsafe { &*spare };
-        // SAFETY: first of all on this thread.
-        unsafe { shared.carrier.adopt_thread() };
-        while let Some(task) = self.next(shared) {
-            // SAFETY: at home; whoever filled the inbox or the queue gave the task away.
-            unsafe { shared.carrier.run(task) };
-            if shared.carrier.is_spoilt() {
-                break;
-            }
-        }
-        self.count.fetch_sub(1, Ordering::AcqRel);
-        // SAFETY: made above, and nobody refers to it.
-        drop(unsafe { Box::from_raw(spare) });
-        // The last one to go looks after a coroutine that was queued at this moment.
-        if !self.queue.is_empty() && self.count.fetch_add(1, Ordering::AcqRel) < MOST {
-            self.serve();
-        }
-    }
-
-    fn next(&self, spare: &'static Spare) -> Option<&'static Task> {
-        if let Some(task) = self.queue.pop() {
-            // SAFETY: headers are never freed.
-            return Some(unsafe { task.as_ref() });
-        }
-        self.idle.lock().push(spare);
-        // A coroutine queued before we were listed found nobody to give itself to.
-        if !self.queue.is_empty()
-            && self.unlist(spare)
-            && let Some(task) = self.queue.pop()
-        {
-            // SAFETY: as above.
-            return Some(unsafe { task.as_ref() });
-        }
-        let deadline = clock::now() + IDLE;
-        while spare.filled.load(Ordering::Acquire) == 0 {
-            let timed_out =
-                futex::wait(&spare.filled, 0, Some(deadline)) == Err(lisle_sys::Errno::TIMEDOUT);
-            if timed_out && self.unlist(spare) {
-                return None;
-            }
-        }
-        spare.filled.store(0, Ordering::Relaxed);
-        // SAFETY: filled before the flag; headers are never freed.
-        Some(unsafe { &*spare.inbox.load(Ordering::Acquire) })
-    }
-
-    /// Takes the carrier off the list. False if somebody has taken it to fill its inbox.
-    fn unlist(&self, spare: &'static Spare) -> bool {
-        let mut idle = self.idle.lock();
-        match idle.iter().position(|other| ptr::eq(*other, spare)) {
-            Some(index) => {
-                idle.swap_remove(index);
-                true
-            }
-            None => false,
-        }
+        let mut state = self.state.lock();
+        state.count -= 1;
+        (state.count > 0).then_some(Seat::Queue)
     }
 
     /// Hands `task` over. Part of a commit: the coroutine's stack has been left.
     pub(crate) fn place(&self, seat: Seat, task: &'static Task) {
-        match seat {
-            Seat::Carrier(spare) => spare.fill(task),
+        let spare = match seat {
+            Seat::Carrier(spare) => spare,
             Seat::Queue => {
-                // SAFETY: the coroutine that hops gave itself away.
-                unsafe { self.queue.push(ptr::NonNull::from(task)) };
-                // A carrier that became idle at this moment may not have seen it.
-                let idle = self.idle.lock().pop();
-                if let Some(spare) = idle {
-                    match self.queue.pop() {
-                        // SAFETY: headers are never freed.
-                        Some(task) => spare.fill(unsafe { task.as_ref() }),
-                        None => self.idle.lock().push(spare),
+                let mut state = self.state.lock();
+                match state.idle.pop() {
+                    Some(spare) => spare,
+                    None if state.count > 0 => {
+                        // SAFETY: the coroutine that hops gave itself away.
+                        unsafe { state.queue.push(NonNull::from(task)) };
+                        return;
+                    }
+                    None => {
+                        drop(state);
+                        // The last carrier has ended meanwhile: the call blocks a worker instead.
+                        // SAFETY: as above.
+                        unsafe { shared().inject(task) };
+                        return;
                     }
                 }
+            }
+        };
+        spare.fill(task);
+    }
+
+    /// A new carrier that waits for its inbox. It counts already.
+    fn start(&'static self) -> Option<&'static Spare> {
+        let _native = Native::enter();
+        let unused = self.state.lock().unused.pop();
+        let spare = unused.unwrap_or_else(|| {
+            Box::leak(Box::new(Spare {
+                carrier: Carrier::new(None),
+                inbox: AtomicPtr::new(ptr::null_mut()),
+                filled: AtomicU32::new(0),
+            }))
+        });
+        let made = std::thread::Builder::new()
+            .name("lisle-spare".to_owned())
+            .stack_size(STACK)
+            .spawn(move || self.serve(spare));
+        if made.is_err() {
+            self.state.lock().unused.push(spare);
+            return None;
+        }
+        Some(spare)
+    }
+
+    /// The life of a carrier.
+    fn serve(&'static self, spare: &'static Spare) {
+        // SAFETY: first of all on this thread.
+        unsafe { spare.carrier.adopt_thread() };
+        let mut next = spare.receive(None);
+        while let Some(task) = next {
+            // SAFETY: at home; whoever filled the inbox or the queue gave the task away.
+            unsafe { spare.carrier.run(task) };
+            if spare.carrier.is_spoilt() {
+                return self.replace(spare);
+            }
+            next = self.next(spare);
+        }
+    }
+
+    /// What an idle carrier runs next; `None` if it is to end, and does not count any more.
+    fn next(&self, spare: &'static Spare) -> Option<&'static Task> {
+        {
+            let mut state = self.state.lock();
+            if let Some(task) = state.queue.pop() {
+                // SAFETY: headers are never freed.
+                return Some(unsafe { task.as_ref() });
+            }
+            state.idle.push(spare);
+        }
+        if let Some(task) = spare.receive(Some(clock::now() + IDLE)) {
+            return Some(task);
+        }
+        {
+            let mut state = self.state.lock();
+            let place = state.idle.iter().position(|other| ptr::eq(*other, spare));
+            if let Some(place) = place {
+                state.idle.swap_remove(place);
+                state.count -= 1;
+                state.unused.push(spare);
+                return None;
+            }
+        }
+        // Taken off the list at this moment, by somebody who will fill the inbox.
+        spare.receive(None)
+    }
+
+    /// A carrier ends although there may be work: another takes its place if coroutines wait.
+    fn replace(&'static self, spare: &'static Spare) {
+        let task = {
+            let mut state = self.state.lock();
+            state.unused.push(spare);
+            match state.queue.pop() {
+                Some(task) => task,
+                None => {
+                    state.count -= 1;
+                    return;
+                }
+            }
+        };
+        // SAFETY: headers are never freed.
+        let task = unsafe { task.as_ref() };
+        match self.start() {
+            Some(spare) => spare.fill(task),
+            None => {
+                self.state.lock().count -= 1;
+                self.place(Seat::Queue, task);
             }
         }
     }
@@ -173,5 +209,18 @@ impl Spare {
         self.inbox.store(ptr::from_ref(task).cast_mut(), Ordering::Relaxed);
         self.filled.store(1, Ordering::Release);
         futex::wake(&self.filled, 1);
+    }
+
+    /// Waits for the inbox, at most until the deadline.
+    fn receive(&self, deadline: Option<u64>) -> Option<&'static Task> {
+        while self.filled.load(Ordering::Acquire) == 0 {
+            let ended = futex::wait(&self.filled, 0, deadline);
+            if ended == Err(Errno::TIMEDOUT) && self.filled.load(Ordering::Acquire) == 0 {
+                return None;
+            }
+        }
+        self.filled.store(0, Ordering::Relaxed);
+        // SAFETY: stored before the flag; headers are never freed.
+        Some(unsafe { &*self.inbox.load(Ordering::Relaxed) })
     }
 }

@@ -44,7 +44,7 @@ unsafe fn spawn_small<F: FnOnce()>(
 ) -> io::Result<(&'static Task, u64)> {
     let class = match stack_size {
         Some(bytes) => {
-            let whole = bytes.max(smallest_stack(shared));
+            let whole = bytes.max(stack::smallest(&shared.blocks));
             stack::class_of(whole).ok_or(StackError::TooLarge(bytes))?
         }
         None => shared.stack_class,
@@ -67,12 +67,6 @@ unsafe fn spawn_small<F: FnOnce()>(
             Ok((task, id))
         },
     }
-}
-
-/// What the guard, the thread block and a few frames take. As with threads, the size of a stack
-/// includes them.
-fn smallest_stack(shared: &Shared) -> usize {
-    shared.blocks.size() + 3 * 4096
 }
 
 /// The first function on the stack of a coroutine with a body of type F.

@@ -37,7 +37,7 @@ enum Outcome {
 
 /// Forgets the runtime, in the child of a fork: its threads do not exist there.
 pub(crate) fn forget_after_fork() {
-    shared::set(None);
+    shared::forked();
     match DECISION.try_lock() {
         Ok(mut decision) => decision.outcome = None,
         // Held for ever by a thread that is no more.
@@ -90,8 +90,9 @@ fn decide(config: Config) -> Outcome {
 fn start(settings: &Settings) -> Result<(), String> {
     let blocks = Blocks::discover().map_err(|unsupported| unsupported.to_string())?;
     let poller = Poller::new().map_err(|errno| format!("no epoll instance to be had: {errno}"))?;
-    let stack_class = stack::class_of(settings.stack_size)
-        .ok_or_else(|| format!("a stack size of {} is too large", settings.stack_size))?;
+    let stack_size = settings.stack_size.max(stack::smallest(&blocks));
+    let stack_class = stack::class_of(stack_size)
+        .ok_or_else(|| format!("stacks of {stack_size} bytes are too large"))?;
     let count = settings.workers as u32;
     let shared: &'static Shared =
         Box::leak(Box::new(Shared::new(blocks, poller, stack_class, count)));

@@ -38,6 +38,7 @@ use lisle_sys::epoll::{Epoll, Event};
 use lisle_sys::eventfd::EventFd;
 use lisle_sys::{Errno, clock};
 
+use super::current::Native;
 use super::task::Task;
 use slot::Waiters;
 use table::Table;
@@ -126,15 +127,13 @@ impl Poller {
     }
 
     fn deliver(&self, slot: &Slot, generation: u32, events: u32, ready: &mut List<Task>) {
-        if events & LAST_EVENTS != 0 {
-            slot.never_drained();
-        }
+        let last = events & LAST_EVENTS != 0;
         for (direction, mask) in [(Direction::Read, READ_EVENTS), (Direction::Write, WRITE_EVENTS)]
         {
             if events & mask == 0 {
                 continue;
             }
-            while let Some(alarm) = slot.next_waiter(generation, direction) {
+            while let Some(alarm) = slot.next_waiter(generation, direction, last) {
                 if alarm.task.wait.wake(alarm.ticket, Cause::WAKE) == Woken::Owner {
                     // SAFETY: the winner of the wait owns the coroutine.
                     unsafe { ready.push(alarm.task.into()) };
@@ -165,6 +164,8 @@ impl Poller {
     pub(crate) fn closing(&self, fd: i32) -> List<Task> {
         let mut woken = List::new();
         let Some(slot) = self.table.get(fd) else { return woken };
+        // A duplicate is noted in allocated memory, under the slot's lock.
+        let _native = Native::enter();
         let mut moved = None;
         {
             let waiters = slot.lock();

@@ -158,21 +158,25 @@ impl Slot {
         drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0
     }
 
-    /// From now on a short read does not mean that everything was read. To be called before the
-    /// event is counted, so that whoever sees the count sees this.
-    pub(crate) fn never_drained(&self) {
-        self.drained.store(NEVER, Ordering::Relaxed);
-    }
-
-    /// Counts an event, at the first call for it, and unlinks a waiter. To be called until there
-    /// is none: the lock is not held while the waiter is woken.
-    pub(crate) fn next_waiter(&self, generation: u32, direction: Direction) -> Option<Alarm> {
+    /// Counts an event and unlinks a waiter. To be called until there is none, since the lock is not
+    /// held while the waiter is woken; each call counts. After a `last` event a short read does not
+    /// mean that everything was read.
+    pub(crate) fn next_waiter(
+        &self,
+        generation: u32,
+        direction: Direction,
+        last: bool,
+    ) -> Option<Alarm> {
         let waiters = self.lock();
         let state = waiters.state();
         // SAFETY: the lock is held.
         let state = unsafe { &mut *state };
         if state.generation != generation {
             return None;
+        }
+        if last {
+            // Before it is counted, so that whoever sees the count sees this.
+            self.drained.store(NEVER, Ordering::Relaxed);
         }
         self.ticks[direction as usize].fetch_add(1, Ordering::Release);
         let head = state.heads[direction as usize];

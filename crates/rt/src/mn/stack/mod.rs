@@ -22,7 +22,10 @@ mod slab;
 use std::fmt;
 use std::io;
 
-use lisle_sys::Errno;
+use lisle_fiber::Blocks;
+use lisle_sys::{Errno, mmap};
+
+use super::task::Task;
 
 pub(crate) use pool::{Cache, Pool, trim};
 
@@ -40,6 +43,12 @@ pub(crate) fn class_of(bytes: usize) -> Option<usize> {
 /// Size of the stacks of a class, without the guard.
 pub(crate) fn size_of_class(class: usize) -> usize {
     SMALLEST << class
+}
+
+/// What the header, the thread block and a few frames take. As with threads, the size of a stack
+/// includes them.
+pub(crate) fn smallest(blocks: &Blocks) -> usize {
+    size_of::<Task>() + blocks.size() + 3 * mmap::PAGE
 }
 
 /// Why there is no stack.

@@ -146,7 +146,8 @@ impl Worker {
         // Long-running coroutines make looks rare: halve the distance until it is right.
         let interval = own.interval.get();
         own.interval.set(if elapsed > LOOK_AFTER {
-            (interval / 2).max(1)
+            // Never 1: between two looks, which prefer the injector, the ring gets a turn.
+            (interval / 2).max(2)
         } else {
             (interval * 2).min(TICKS)
         });

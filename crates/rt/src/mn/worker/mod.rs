@@ -190,6 +190,11 @@ impl Worker {
         self.lifo.load(Ordering::Relaxed)
     }
 
+    /// Whether coroutines wait behind the running one.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.ring.is_empty()
+    }
+
     /// Whether an alarm is overdue at `now`.
     pub(crate) fn is_late(&self, now: u64) -> bool {
         self.next_deadline() < now

@@ -87,13 +87,19 @@ impl Worker {
         // Whoever makes work after this line sees a sleeper. What was made before is seen by those
         // who still search, or here if nobody does.
         let nobody_searches = idle.sleep(self.index, searching);
-        if !(nobody_searches && self.work_in_sight()) {
+        let several = if nobody_searches && self.work_in_sight() {
+            false
+        } else {
             // SAFETY: the caller's obligation.
-            unsafe { self.block() };
-        }
+            unsafe { self.block() }
+        };
         self.awake.store(true, Ordering::Release);
         self.shared.monitor.worker_woke();
         let by_itself = idle.leave(self.index);
+        self.own.last_look.set(clock::now());
+        if several {
+            self.shared.notify();
+        }
         if by_itself { idle.start_search() } else { true }
     }
 
@@ -102,14 +108,17 @@ impl Worker {
             || self.shared.workers().iter().any(|worker| worker.has_next())
     }
 
+    /// Returns whether it found more work than one worker will do at once.
+    ///
     /// # Safety
     /// Called at home.
-    unsafe fn block(&'static self) {
+    unsafe fn block(&'static self) -> bool {
+        let mut several = false;
         if self.shared.poller.try_hold() {
             if self.fall_asleep(POLL) {
                 let timeout = self.timeout_as_poller();
                 // SAFETY: the caller's obligation.
-                unsafe { self.poll_held(timeout) };
+                several = unsafe { self.poll_held(timeout) };
                 self.wake_up();
             }
             self.shared.poller.release();
@@ -124,6 +133,7 @@ impl Worker {
             }
             self.wake_up();
         }
+        several
     }
 
     /// False if somebody wants this worker awake; then the word is AWAKE again.
@@ -172,14 +182,19 @@ impl Worker {
     pub(super) unsafe fn poll(&self, timeout: Option<Duration>) {
         if self.shared.poller.try_hold() {
             // SAFETY: the caller's obligation.
-            unsafe { self.poll_held(timeout) };
+            let several = unsafe { self.poll_held(timeout) };
             self.shared.poller.release();
+            if several {
+                self.shared.notify();
+            }
         }
     }
 
+    /// Returns whether there was more than one, which this worker runs itself.
+    ///
     /// # Safety
     /// Called at home, holding the poller.
-    unsafe fn poll_held(&self, timeout: Option<Duration>) {
+    unsafe fn poll_held(&self, timeout: Option<Duration>) -> bool {
         // No more than fits, so that what is ready already is not pushed out.
         let room = lisle_core::CAPACITY - self.ring.len();
         let mut batch = self.shared.poller.poll(timeout, room.max(1));
@@ -189,9 +204,6 @@ impl Worker {
             unsafe { self.requeue(task.as_ref()) };
             count += 1;
         }
-        // One coroutine this worker runs itself.
-        if count > 1 {
-            self.shared.notify();
-        }
+        count > 1
     }
 }
