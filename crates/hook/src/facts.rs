@@ -30,12 +30,21 @@ pub(crate) enum Kind {
     Stream = 2,
     /// A socket of messages: `MSG_DONTWAIT`.
     Datagram = 3,
+    /// A Unix socket of messages: as before, but the receiver's room makes no event.
+    UnixDatagram = 7,
     /// Pipes, eventfds, timerfds: `RWF_NOWAIT`.
     Nowait = 4,
     /// Terminals, inotify, signalfds: asked for readiness first.
     Polled = 5,
     /// Regular files, directories, devices that are always ready: the plain call.
     Plain = 6,
+}
+
+impl Kind {
+    /// Whether it is some kind of socket.
+    pub(crate) fn is_socket(self) -> bool {
+        matches!(self, Kind::TcpStream | Kind::Stream | Kind::Datagram | Kind::UnixDatagram)
+    }
 }
 
 const NONBLOCK: u64 = 1 << 8;
@@ -59,8 +68,10 @@ pub(crate) fn kind(fd: i32, descriptor: &Descriptor) -> Kind {
         4 => Kind::Nowait,
         5 => Kind::Polled,
         6 => Kind::Plain,
+        7 => Kind::UnixDatagram,
         _ => {
-            let kind = find_out(fd);
+            // Of a number that is not open nothing is to be remembered; the plain call says so.
+            let Some(kind) = find_out(fd) else { return Kind::Plain };
             set_kind(descriptor, kind);
             kind
         }
@@ -74,9 +85,9 @@ pub(crate) fn set_kind(descriptor: &Descriptor, kind: Kind) {
     facts.store(known | kind as u64, Ordering::Relaxed);
 }
 
-fn find_out(fd: i32) -> Kind {
-    match sys::identity(fd).map(|(kind, _)| kind) {
-        Ok(libc::S_IFSOCK) => {
+fn find_out(fd: i32) -> Option<Kind> {
+    Some(match sys::identity(fd).ok()?.0 {
+        libc::S_IFSOCK => {
             let option = |name| socket::option(fd, name).unwrap_or(0);
             match (option(libc::SO_TYPE), option(libc::SO_DOMAIN)) {
                 (libc::SOCK_STREAM, libc::AF_INET | libc::AF_INET6)
@@ -85,15 +96,14 @@ fn find_out(fd: i32) -> Kind {
                     Kind::TcpStream
                 }
                 (libc::SOCK_STREAM, _) => Kind::Stream,
+                (libc::SOCK_DGRAM, libc::AF_UNIX) => Kind::UnixDatagram,
                 _ => Kind::Datagram,
             }
         }
-        Ok(libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK | libc::S_IFLNK) => Kind::Plain,
+        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK | libc::S_IFLNK => Kind::Plain,
         // Anonymous files have no type; many, like pipes, know RWF_NOWAIT.
-        Ok(_) => Kind::Nowait,
-        // The plain call has the right error.
-        Err(_) => Kind::Plain,
-    }
+        _ => Kind::Nowait,
+    })
 }
 
 /// Whether the user wants this open file not to block.
@@ -115,9 +125,9 @@ pub(crate) fn deadline(fd: i32, descriptor: &Descriptor, direction: Direction) -
 
 fn settings(fd: i32, descriptor: &Descriptor) -> u64 {
     let facts = descriptor.facts();
+    let is_socket = kind(fd, descriptor).is_socket();
     let known = facts.load(Ordering::Relaxed);
     let changes = u64::from(CHANGES.load(Ordering::Relaxed));
-    let is_socket = matches!(kind(fd, descriptor), Kind::TcpStream | Kind::Stream | Kind::Datagram);
     // Terminals and pipes are often shared with other processes, so they are asked each time.
     if is_socket && known >> 32 == changes {
         return known;

@@ -1,7 +1,7 @@
 //! Operations on descriptors that wait: try, wait, try again.
 
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Moved};
-use lisle_sys::Errno;
+use lisle_sys::{Errno, fd};
 
 use crate::facts::{self, Kind};
 
@@ -15,6 +15,10 @@ pub(crate) struct Operation {
     direction: Direction,
     /// When to give up, once the operation has begun to wait.
     deadline: Option<Option<u64>>,
+    /// Whether that moment has come.
+    expired: bool,
+    /// The descriptor's when the operation began: another one means another file.
+    generation: u32,
     moved: Option<Moved>,
 }
 
@@ -27,7 +31,16 @@ impl Operation {
             return None;
         }
         let descriptor = Descriptor::new(fd)?;
-        Some(Operation { fd, descriptor, direction, deadline: None, moved: None })
+        let generation = descriptor.generation();
+        Some(Operation {
+            fd,
+            descriptor,
+            direction,
+            deadline: None,
+            expired: false,
+            generation,
+            moved: None,
+        })
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -38,8 +51,14 @@ impl Operation {
         facts::set_kind(&self.descriptor, kind);
     }
 
-    pub(crate) fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
+    /// The number that the open file has now.
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd
+    }
+
+    /// Whether the user wants the open file not to block.
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        facts::is_nonblocking(self.fd, &self.descriptor)
     }
 
     /// Attempts until the answer is not `EAGAIN`, waiting in between. The attempt must not block.
@@ -68,8 +87,8 @@ impl Operation {
     ) -> Result<usize, Errno> {
         loop {
             let ticks = self.descriptor.ticks(self.direction);
-            let known_empty = self.descriptor.is_drained(ticks)
-                && !facts::is_nonblocking(self.fd, &self.descriptor);
+            let known_empty =
+                !self.expired && self.descriptor.is_drained(ticks) && !self.is_nonblocking();
             let result = if known_empty { Err(Errno::AGAIN) } else { attempt(self.fd) };
             match result {
                 Err(Errno::AGAIN) => self.wait(ticks)?,
@@ -84,20 +103,27 @@ impl Operation {
         }
     }
 
-    /// Waits for an event after `ticks`.
+    /// Waits for an event after `ticks`. When the deadline passes there is one last attempt, as in
+    /// the kernel: what came in time counts, however late this coroutine runs.
     fn wait(&mut self, ticks: u32) -> Result<(), Errno> {
-        if facts::is_nonblocking(self.fd, &self.descriptor) {
+        if self.expired || self.is_nonblocking() {
             return Err(Errno::AGAIN);
         }
-        let (fd, descriptor, direction) = (self.fd, self.descriptor, self.direction);
+        let (number, descriptor, direction) = (self.fd, self.descriptor, self.direction);
         let deadline =
-            *self.deadline.get_or_insert_with(|| facts::deadline(fd, &descriptor, direction));
+            *self.deadline.get_or_insert_with(|| facts::deadline(number, &descriptor, direction));
         match descriptor.wait(direction, ticks, deadline) {
-            Ended::Ready => Ok(()),
-            Ended::TimedOut => Err(Errno::AGAIN),
-            Ended::Closed(Some(moved)) => self.follow(moved),
-            Ended::Closed(None) => Err(Errno(libc::EBADF)),
-            Ended::Unpollable(errno) => Err(errno),
+            Ended::Ready => {}
+            Ended::TimedOut => self.expired = true,
+            Ended::Closed(Some(moved)) => return self.follow(moved),
+            Ended::Closed(None) => return Err(Errno(libc::EBADF)),
+            Ended::Unpollable(errno) => return Err(errno),
+        }
+        // Closed after it was woken and before it ran; the number may be another file's now.
+        if self.descriptor.generation() == self.generation {
+            Ok(())
+        } else {
+            Err(Errno(libc::EBADF))
         }
     }
 
@@ -105,6 +131,7 @@ impl Operation {
     fn follow(&mut self, moved: Moved) -> Result<(), Errno> {
         self.fd = moved.fd();
         self.descriptor = Descriptor::new(self.fd).ok_or(Errno(libc::EBADF))?;
+        self.generation = self.descriptor.generation();
         self.moved = Some(moved);
         Ok(())
     }
@@ -116,6 +143,7 @@ pub(crate) struct Vectors {
     heap: Vec<libc::iovec>,
     len: usize,
     first: usize,
+    done: usize,
 }
 
 impl Vectors {
@@ -127,8 +155,13 @@ impl Vectors {
         // SAFETY: the caller's obligation.
         let list = unsafe { std::slice::from_raw_parts(iov, count) };
         let none = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
-        let mut vectors =
-            Vectors { inline: [none; Self::INLINE], heap: Vec::new(), len: count, first: 0 };
+        let mut vectors = Vectors {
+            inline: [none; Self::INLINE],
+            heap: Vec::new(),
+            len: count,
+            first: 0,
+            done: 0,
+        };
         if count <= Self::INLINE {
             vectors.inline[..count].copy_from_slice(list);
         } else {
@@ -137,8 +170,14 @@ impl Vectors {
         vectors
     }
 
-    /// What is left.
-    pub(crate) fn rest(&mut self) -> &mut [libc::iovec] {
+    /// What is left after `done` bytes in all, which must not decrease from call to call.
+    pub(crate) fn after(&mut self, done: usize) -> &mut [libc::iovec] {
+        self.advance(done - self.done);
+        self.done = done;
+        self.rest()
+    }
+
+    fn rest(&mut self) -> &mut [libc::iovec] {
         let list = if self.len <= Self::INLINE {
             &mut self.inline[..self.len]
         } else {
@@ -148,7 +187,7 @@ impl Vectors {
     }
 
     /// Drops the first `bytes`.
-    pub(crate) fn advance(&mut self, mut bytes: usize) {
+    fn advance(&mut self, mut bytes: usize) {
         while let Some(vector) = self.rest().first_mut() {
             if bytes < vector.iov_len {
                 vector.iov_base = vector.iov_base.wrapping_byte_add(bytes);
@@ -172,9 +211,17 @@ pub(crate) fn write_all(
     total: usize,
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
+    let is_socket = operation.kind().is_socket();
     let mut done = 0;
     loop {
-        match operation.run(|fd| attempt(fd, done)) {
+        let result = operation.run(|fd| {
+            // A connection's error is left for the next call once something was written.
+            if is_socket && done > 0 && fd::ready_now(fd, libc::POLLOUT) & libc::POLLHUP != 0 {
+                return Ok(0);
+            }
+            attempt(fd, done)
+        });
+        match result {
             Ok(count) => {
                 done += count;
                 if done >= total || count == 0 {

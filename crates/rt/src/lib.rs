@@ -33,8 +33,8 @@ pub use config::{AlreadyStarted, Config};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Runtime, TaskRef, blocking, can_suspend, closing, current, current_name, descriptor, install,
-    lot, park, pin, sleep, sleep_until, unpin, yield_now,
+    Runtime, TaskRef, blocking, can_suspend, closed, closing, current, current_name, descriptor,
+    install, lot, park, pin, sleep, sleep_until, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

@@ -11,6 +11,8 @@ const PER_BLOCK: usize = 32;
 const BLOCKS: usize = 32;
 /// The first block of values lies in the control block, right before the table.
 pub(super) const FIRST_BLOCK_SIZE: usize = PER_BLOCK * size_of::<Value>();
+/// The table: a pointer to each block.
+pub(super) const TABLE_SIZE: usize = BLOCKS * size_of::<usize>();
 /// `PTHREAD_DESTRUCTOR_ITERATIONS`.
 const ROUNDS: usize = 4;
 
@@ -37,6 +39,16 @@ pub(super) unsafe fn run_destructors(keys: usize, table: usize) {
         // SAFETY: the caller's obligation.
         if !unsafe { one_round(keys, table) } {
             return;
+        }
+    }
+    // What destructors still set after that many rounds is dropped.
+    for block_index in 0..BLOCKS {
+        // SAFETY: the table has that many block pointers, and blocks that many entries.
+        unsafe {
+            let block = *(table as *const *mut Value).add(block_index);
+            if !block.is_null() {
+                (0..PER_BLOCK).for_each(|index| (*block.add(index)).data = std::ptr::null_mut());
+            }
         }
     }
 }

@@ -179,7 +179,7 @@ impl Blocks {
         unsafe { libc::pthread_setspecific(key, ptr::without_provenance(1)) };
         let after: Vec<u8> = read().collect();
         let first_block = self.symbols.offset_specific - keys::FIRST_BLOCK_SIZE;
-        let table = first_block..self.symbols.offset_specific;
+        let table = first_block..self.symbols.offset_specific + keys::TABLE_SIZE;
         let changed: Vec<usize> = (0..len)
             .filter(|at| before[*at] == 0 && after[*at] == 1 && !table.contains(at))
             .collect();
@@ -196,14 +196,16 @@ impl Blocks {
     }
 
     /// Makes a block that ends at or below `top` on a stack that begins at `low`. `None` when
-    /// memory or the supply of half a billion identities is exhausted.
+    /// memory or the supply of half a billion identities is exhausted, or the stack is too small.
     ///
     /// # Safety
     /// `low..top` is zeroed memory of at least [`size`](Self::size) bytes that stays mapped for
     /// ever and is used for this block and its stack alone.
     pub unsafe fn build(&self, low: usize, top: usize) -> Option<ThreadBlock> {
         let symbols = &self.symbols;
-        assert!(top - low > self.size(), "a stack has room for its thread block");
+        if top - low <= self.size() {
+            return None;
+        }
         let fs = (top - symbols.sizeof_pthread) & !(symbols.tls_align - 1);
         let stack_top = (fs - (symbols.tls_size - symbols.sizeof_pthread)) & !63;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -276,6 +278,8 @@ impl Blocks {
             if *flag != 0 {
                 keys::run_destructors(self.symbols.keys, fs + self.symbols.offset_specific);
                 *flag = 0;
+                // What those registered must not wait for the next coroutine's end.
+                (self.symbols.call_tls_destructors)();
             }
         }
     }

@@ -92,14 +92,17 @@ impl Modules {
     }
 
     fn refresh(&self) -> &'static Set {
+        // Taken before, so that what comes while we look makes the signature differ.
+        let before = self.signature(usize::MAX);
         let mut collect = Collect { own_code: self.own_code, modules: Vec::new() };
         // SAFETY: the callback gets the pointer it is declared for, during the call.
         unsafe { libc::dl_iterate_phdr(Some(collect_one), (&raw mut collect).cast()) };
-        let slots = collect.modules.iter().map(|m| m.id + 1).max().unwrap_or(0) + 1;
         for module in &mut collect.modules {
             module.below = self.slots.static_offset(module.id);
         }
-        let signature = self.signature(slots);
+        let slots = collect.modules.iter().map(|m| m.id + 1).max().unwrap_or(0) + 1;
+        let unchanged = before == self.signature(usize::MAX);
+        let signature = if unchanged { self.signature(slots) } else { !self.signature(slots) };
         let set = Box::into_raw(Box::new(Set { signature, slots, modules: collect.modules }));
         self.current.store(set, Ordering::Release);
         // SAFETY: leaked just now.
@@ -183,26 +186,41 @@ unsafe extern "C" fn collect_one(
 ) -> c_int {
     // SAFETY: `refresh` passes this; the info is valid during the call.
     let (info, collect) = unsafe { (&*info, &mut *collect.cast::<Collect>()) };
-    // SAFETY: the loader gives the address and the number of program headers.
-    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
     let base = info.dlpi_addr as usize;
-    let is_own = headers.iter().filter(|h| h.p_type == libc::PT_LOAD).any(|h| {
-        let start = base + h.p_vaddr as usize;
-        collect.own_code.iter().any(|code| (start..start + h.p_memsz as usize).contains(code))
-    });
-    if is_own {
-        return 0;
-    }
-    for header in headers.iter().filter(|h| h.p_type == libc::PT_TLS) {
-        collect.modules.push(Module {
-            id: info.dlpi_tls_modid,
-            image: (base + header.p_vaddr as usize) as *const u8,
-            image_len: header.p_filesz as usize,
-            len: header.p_memsz as usize,
-            below: None,
+    // SAFETY: the info is valid.
+    let is_own =
+        unsafe { headers_of(info) }.iter().filter(|h| h.p_type == libc::PT_LOAD).any(|h| {
+            let start = base + h.p_vaddr as usize;
+            collect.own_code.iter().any(|code| (start..start + h.p_memsz as usize).contains(code))
         });
+    if !is_own {
+        // SAFETY: the info is valid.
+        collect.modules.extend(unsafe { modules_of(info) });
     }
     0
+}
+
+/// # Safety
+/// The loader passed `info`, and its callback goes on.
+unsafe fn headers_of(info: &libc::dl_phdr_info) -> &[libc::Elf64_Phdr] {
+    // SAFETY: the loader gives the address and the number of program headers.
+    unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) }
+}
+
+/// The thread-locals of an object: none or one.
+///
+/// # Safety
+/// As [`headers_of`].
+unsafe fn modules_of(info: &libc::dl_phdr_info) -> impl Iterator<Item = Module> {
+    // SAFETY: the caller's obligation.
+    let headers = unsafe { headers_of(info) };
+    headers.iter().filter(|h| h.p_type == libc::PT_TLS).map(|header| Module {
+        id: info.dlpi_tls_modid,
+        image: (info.dlpi_addr as usize + header.p_vaddr as usize) as *const u8,
+        image_len: header.p_filesz as usize,
+        len: header.p_memsz as usize,
+        below: None,
+    })
 }
 
 /// Restores the modules whose place the loader chose for this thread when it first used them.
@@ -217,13 +235,17 @@ unsafe fn restore_dynamic(set: &Set) {
     ) -> c_int {
         // SAFETY: `restore_dynamic` passes the set; the info is valid during the call.
         let (info, set) = unsafe { (&*info, &*set.cast::<Set>()) };
-        let is_this = |m: &&Module| m.below.is_none() && m.id == info.dlpi_tls_modid;
-        if !info.dlpi_tls_data.is_null()
-            && let Some(module) = set.modules.iter().find(is_this)
-        {
-            // SAFETY: the loader's place for this module in the running thread, which the caller
-            // of `restore` says is free to be overwritten.
-            unsafe { module.write(info.dlpi_tls_data as usize) };
+        let is_this = |m: &Module| m.below.is_none() && m.id == info.dlpi_tls_modid;
+        if info.dlpi_tls_data.is_null() || !set.modules.iter().any(is_this) {
+            return 0;
+        }
+        // The image is the one that is loaded now, whatever was when the set was made.
+        // SAFETY: the loader's place for this module in the running thread, which the caller of
+        // `restore` says is free to be overwritten.
+        unsafe {
+            for module in modules_of(info) {
+                module.write(info.dlpi_tls_data as usize);
+            }
         }
         0
     }

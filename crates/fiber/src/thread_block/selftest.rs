@@ -44,8 +44,9 @@ struct Trial<'a> {
 }
 
 pub(super) fn run(blocks: &Blocks) -> Result<(), Unsupported> {
-    let memory = mmap::reserve(STACK).map_err(|_| Unsupported::Memory)?;
-    let (low, top) = (memory.as_ptr() as usize, memory.as_ptr() as usize + STACK);
+    let len = (STACK + blocks.size()).next_multiple_of(mmap::PAGE);
+    let memory = mmap::reserve(len).map_err(|_| Unsupported::Memory)?;
+    let (low, top) = (memory.as_ptr() as usize, memory.as_ptr() as usize + len);
     // SAFETY: fresh zeroed memory, never freed.
     let block = unsafe { blocks.build(low, top) }.ok_or(Unsupported::Memory)?;
     let mut key = 0;

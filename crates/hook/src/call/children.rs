@@ -97,6 +97,7 @@ fn wait_for_end(pid: pid_t) -> bool {
     let ended = wait_readable(fd);
     lisle_rt::closing(fd);
     sys::close(fd);
+    lisle_rt::closed(fd);
     ended
 }
 

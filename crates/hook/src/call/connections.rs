@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libc::{sockaddr, socklen_t};
 use lisle_core::RawSpin;
 use lisle_rt::descriptor::Direction;
-use lisle_sys::{Errno, fd as sys, syscall};
+use lisle_sys::{Errno, fd as sys, socket, syscall};
 
-use crate::facts;
 use crate::real::{outcome, real};
 use crate::transfer::Operation;
 
@@ -59,7 +58,7 @@ unsafe fn accept_waiting(
         unsafe { syscall(libc::SYS_accept4, args) }
     };
     let mut operation = Operation::new(fd, Direction::Read)?;
-    if facts::is_nonblocking(fd, operation.descriptor()) {
+    if operation.is_nonblocking() {
         return None;
     }
     let turn = Turn::of(fd);
@@ -95,6 +94,10 @@ static ALL: [Turn; TURNS] =
 /// Not an error that `accept` has: OS threads accept from this listener too.
 const BLOCK: Errno = Errno(i32::MAX);
 
+fn listens(fd: i32) -> bool {
+    socket::option(fd, libc::SO_ACCEPTCONN) == Ok(1)
+}
+
 impl Turn {
     fn of(fd: i32) -> &'static Turn {
         let inode = sys::identity(fd).map_or(0, |(_, inode)| inode);
@@ -106,12 +109,15 @@ impl Turn {
         fd: i32,
         accept: impl FnOnce() -> Result<usize, Errno>,
     ) -> Result<usize, Errno> {
-        self.lock.lock();
+        if !self.try_lock() {
+            return Err(BLOCK);
+        }
         let result = if self.threads.load(Ordering::Relaxed) != 0 {
             Err(BLOCK)
-        } else if sys::ready_now(fd, libc::POLLIN) == 0 {
+        } else if sys::ready_now(fd, libc::POLLIN) == 0 && listens(fd) {
             Err(Errno::AGAIN)
         } else {
+            // Also what does not listen: its error comes at once.
             accept()
         };
         // SAFETY: locked above.
@@ -119,11 +125,25 @@ impl Turn {
         result
     }
 
+    /// False if the lock is held for longer than two system calls take: by a thread that the kernel
+    /// has stopped, or that does not exist in this child of a fork.
+    fn try_lock(&self) -> bool {
+        const TRIES: u32 = 1 << 20;
+        (0..TRIES).any(|_| {
+            self.lock.try_lock() || {
+                std::hint::spin_loop();
+                false
+            }
+        })
+    }
+
     fn accept_blocking<R>(&self, accept: impl FnOnce() -> R) -> R {
-        self.lock.lock();
+        let locked = self.try_lock();
         self.threads.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: locked above.
-        unsafe { self.lock.unlock() };
+        if locked {
+            // SAFETY: locked above.
+            unsafe { self.lock.unlock() };
+        }
         let result = accept();
         self.threads.fetch_sub(1, Ordering::Relaxed);
         result
@@ -138,9 +158,7 @@ impl Turn {
 unsafe extern "C" fn connect(fd: i32, address: *const sockaddr, len: socklen_t) -> i32 {
     let plain = || real!(connect(fd, address, len): fn(i32, *const sockaddr, socklen_t) -> i32);
     match Operation::new(fd, Direction::Write) {
-        Some(operation) if !facts::is_nonblocking(fd, operation.descriptor()) => {
-            lisle_rt::blocking(plain)
-        }
+        Some(operation) if !operation.is_nonblocking() => lisle_rt::blocking(plain),
         _ => plain(),
     }
 }

@@ -11,9 +11,7 @@ use crate::real::real;
 unsafe extern "C" fn close(fd: i32) -> i32 {
     lisle_rt::closing(fd);
     let result = real!(close(fd): fn(i32) -> i32);
-    // Once more, for those who began to wait in between: they must not pass for waiting for what
-    // gets this number next.
-    lisle_rt::closing(fd);
+    lisle_rt::closed(fd);
     result
 }
 
@@ -21,15 +19,14 @@ unsafe extern "C" fn close(fd: i32) -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> i32 {
     // With a flag the descriptors stay open, or the table is no longer shared.
-    let forget = || {
+    let each = |tell: fn(i32)| {
         if flags == 0 {
-            (first..=last.min(open_descriptors_end())).for_each(|fd| lisle_rt::closing(fd as i32));
+            (first..=last.min(open_descriptors_end())).for_each(|fd| tell(fd as i32));
         }
     };
-    forget();
+    each(lisle_rt::closing);
     let result = real!(close_range(first, last, flags): fn(c_uint, c_uint, c_int) -> i32);
-    // As in `close`.
-    forget();
+    each(lisle_rt::closed);
     result
 }
 
@@ -43,15 +40,28 @@ fn open_descriptors_end() -> c_uint {
     if known.is_ok() { limit.rlim_max.min(1 << 22) as c_uint } else { 1 << 20 }
 }
 
+/// See vfork(2). The child would run these hooks on the parent's memory, so it gets a copy: a fork
+/// does what `vfork` promises.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn vfork() -> libc::pid_t {
+    // SAFETY: the caller's obligation.
+    unsafe { libc::fork() }
+}
+
 /// See fclose(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fclose(stream: *mut FILE) -> i32 {
-    // SAFETY: an open stream, by the caller's obligation.
-    let fd = unsafe { libc::fileno(stream) };
+    // A stream in memory has no number, of which `errno` is not to tell.
+    // SAFETY: an open stream, by the caller's obligation; every thread has an `errno`.
+    let fd = unsafe {
+        let before = *libc::__errno_location();
+        let fd = libc::fileno(stream);
+        *libc::__errno_location() = before;
+        fd
+    };
     lisle_rt::closing(fd);
     let result = real!(fclose(stream): fn(*mut FILE) -> i32);
-    // As in `close`.
-    lisle_rt::closing(fd);
+    lisle_rt::closed(fd);
     result
 }
 
@@ -63,8 +73,7 @@ unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
     }
     lisle_rt::closing(new);
     let result = real!(dup2(old, new): fn(i32, i32) -> i32);
-    // As in `close`.
-    lisle_rt::closing(new);
+    lisle_rt::closed(new);
     result
 }
 
@@ -73,10 +82,12 @@ unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
 unsafe extern "C" fn dup3(old: i32, new: i32, flags: i32) -> i32 {
     lisle_rt::closing(new);
     let result = real!(dup3(old, new, flags): fn(i32, i32, i32) -> i32);
-    // As in `close`.
-    lisle_rt::closing(new);
+    lisle_rt::closed(new);
     result
 }
+
+/// The options that set a timeout, in both of their numbers.
+const TIMEOUTS: [i32; 4] = [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO, 66, 67];
 
 /// See setsockopt(2).
 #[unsafe(no_mangle)]
@@ -91,7 +102,7 @@ unsafe extern "C" fn setsockopt(
         setsockopt(fd, level, name, value, len):
             fn(i32, i32, i32, *const c_void, socklen_t) -> i32
     );
-    if level == libc::SOL_SOCKET && matches!(name, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) {
+    if level == libc::SOL_SOCKET && TIMEOUTS.contains(&name) {
         facts::changed();
     }
     result

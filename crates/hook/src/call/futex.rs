@@ -4,7 +4,7 @@
 //! Words shared between processes are the kernel's alone: coroutines wait for them on a spare
 //! carrier.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{c_long, timespec};
 use lisle_rt::lot;
@@ -39,7 +39,7 @@ unsafe extern "C" fn syscall(
         libc::SYS_close => {
             lisle_rt::closing(a as i32);
             let result = plain(number, [a, b, c, d, e, f]);
-            lisle_rt::closing(a as i32);
+            lisle_rt::closed(a as i32);
             result
         }
         libc::SYS_sched_yield if lisle_rt::can_suspend() => {
@@ -94,8 +94,10 @@ impl Futex {
             }
             libc::FUTEX_WAKE => self.wake(lot::ANY),
             libc::FUTEX_WAKE_BITSET => self.wake(self.third),
-            // Waking instead of moving is allowed: waiters must expect to wake for no reason.
-            libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE => self.requeue(command),
+            libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE => {
+                // SAFETY: the caller's obligation.
+                unsafe { self.requeue(command) }
+            }
             libc::FUTEX_WAKE_OP => self.wake_op(),
             // Priority inheritance is the kernel's business.
             _ => lisle_rt::blocking(|| self.plain()),
@@ -148,6 +150,9 @@ impl Futex {
     }
 
     fn wake(self, mask: u32) -> c_long {
+        if mask == 0 {
+            return outcome(Err(Errno::INVAL)) as c_long;
+        }
         let count = self.value as usize;
         if lisle_rt::can_suspend() {
             return lot::wake(self.word, count, mask, |rest| {
@@ -165,14 +170,22 @@ impl Futex {
         }
     }
 
-    fn requeue(self, command: i32) -> c_long {
-        let woken = self.plain();
-        if woken < 0 || command == libc::FUTEX_REQUEUE && self.second.is_null() {
-            return woken;
+    /// Nobody is moved: an OS thread that the kernel moved would be counted under the wrong word.
+    /// Waking instead is allowed, since waiters must expect to wake for no reason.
+    ///
+    /// # Safety
+    /// As for futex(2).
+    unsafe fn requeue(self, command: i32) -> c_long {
+        // SAFETY: an aligned word, by the caller's obligation.
+        let word = unsafe { AtomicU32::from_ptr(self.word.cast_mut()) };
+        if command == libc::FUTEX_CMP_REQUEUE && word.load(Ordering::SeqCst) != self.third {
+            return outcome(Err(Errno::AGAIN)) as c_long;
         }
         // In this operation the timeout's place holds a second count.
         let count = (self.value as usize).saturating_add(self.timeout as usize);
-        woken + lot::wake(self.word, count, lot::ANY, |_| 0) as c_long
+        let value = count.min(i32::MAX as usize) as u32;
+        let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        Futex { op, value, ..self }.wake(lot::ANY)
     }
 
     fn wake_op(self) -> c_long {

@@ -1,21 +1,27 @@
 //! `recv` and `send` and their forms.
 
 use std::ffi::c_void;
+use std::ptr::{null, null_mut};
 
 use libc::{msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use lisle_rt::descriptor::Direction;
-use lisle_sys::{Errno, syscall};
+use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts::Kind;
 use crate::real::{outcome, real};
 use crate::transfer::{Operation, Vectors, write_all};
 
+/// With these a call does not wait for what the descriptor becomes ready for.
+const NEVER_WAIT: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB;
+
 /// See recv(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) -> ssize_t {
-    // SAFETY: the caller's obligation; no address is wanted.
-    match unsafe { receive(fd, buf, len, flags, std::ptr::null_mut(), std::ptr::null_mut()) } {
-        Some(result) => outcome(result),
+    match receiving(fd, flags) {
+        Some(operation) => {
+            // SAFETY: the caller's obligation; no address is wanted.
+            outcome(unsafe { receive(operation, buf, len, flags, null_mut(), null_mut()) })
+        }
         None => real!(
             recv(fd, buf, len, flags): fn(i32, *mut c_void, size_t, i32) -> ssize_t
         ),
@@ -32,9 +38,11 @@ unsafe extern "C" fn recvfrom(
     address: *mut sockaddr,
     address_len: *mut socklen_t,
 ) -> ssize_t {
-    // SAFETY: the caller's obligation.
-    match unsafe { receive(fd, buf, len, flags, address, address_len) } {
-        Some(result) => outcome(result),
+    match receiving(fd, flags) {
+        Some(operation) => {
+            // SAFETY: the caller's obligation.
+            outcome(unsafe { receive(operation, buf, len, flags, address, address_len) })
+        }
         None => real!(
             recvfrom(fd, buf, len, flags, address, address_len):
                 fn(i32, *mut c_void, size_t, i32, *mut sockaddr, *mut socklen_t) -> ssize_t
@@ -43,50 +51,48 @@ unsafe extern "C" fn recvfrom(
 }
 
 /// None where the plain call is right.
-///
+#[inline]
+fn receiving(fd: i32, flags: i32) -> Option<Operation> {
+    if flags & NEVER_WAIT != 0 { None } else { Operation::new(fd, Direction::Read) }
+}
+
 /// # Safety
 /// As for `recvfrom`.
-#[inline]
-unsafe fn receive(
-    fd: i32,
+pub(super) unsafe fn receive(
+    mut operation: Operation,
     buf: *mut c_void,
     len: size_t,
     flags: i32,
     address: *mut sockaddr,
     address_len: *mut socklen_t,
-) -> Option<Result<usize, Errno>> {
-    if flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 {
-        return None;
-    }
-    let mut operation = Operation::new(fd, Direction::Read)?;
+) -> Result<usize, Errno> {
     let attempt = |fd: i32, done: usize| {
         let flags = (flags & !libc::MSG_WAITALL | libc::MSG_DONTWAIT) as usize;
         let place = buf.wrapping_byte_add(done) as usize;
-        let args = [fd as usize, place, len - done, flags, address as usize, address_len as usize];
+        // The address comes with the first part; its length then is the true one, not the room.
+        let (address, address_len) =
+            if done == 0 { (address as usize, address_len as usize) } else { (0, 0) };
+        let args = [fd as usize, place, len - done, flags, address, address_len];
         // SAFETY: the caller's obligation; `done` does not exceed `len`.
         unsafe { syscall(libc::SYS_recvfrom, args) }
     };
-    let stream = matches!(operation.kind(), Kind::TcpStream | Kind::Stream);
+    let kind = operation.kind();
+    let stream = matches!(kind, Kind::TcpStream | Kind::Stream);
     if flags & libc::MSG_WAITALL != 0 && stream {
         if flags & libc::MSG_PEEK != 0 {
             // Peeking does not advance, so it cannot be put together from parts.
-            let args = [
-                fd as usize,
-                buf as usize,
-                len,
-                flags as usize,
-                address as usize,
-                address_len as usize,
-            ];
+            let place = (buf as usize, len, address as usize, address_len as usize);
+            let fd = operation.fd() as usize;
+            let args = [fd, place.0, place.1, flags as usize, place.2, place.3];
             // SAFETY: the caller's obligation.
-            return Some(lisle_rt::blocking(|| unsafe { syscall(libc::SYS_recvfrom, args) }));
+            return lisle_rt::blocking(|| unsafe { syscall(libc::SYS_recvfrom, args) });
         }
-        return Some(receive_all(&mut operation, len, attempt));
+        return receive_all(&mut operation, len, attempt);
     }
-    if operation.kind() == Kind::TcpStream && flags == 0 && len != 0 {
-        return Some(operation.run_draining(len, |fd| attempt(fd, 0)));
+    if kind == Kind::TcpStream && flags == 0 && len != 0 {
+        return operation.run_draining(len, |fd| attempt(fd, 0));
     }
-    Some(operation.run(|fd| attempt(fd, 0)))
+    operation.run(|fd| attempt(fd, 0))
 }
 
 /// Receives until the buffer is full, the stream ends, or an error or timeout comes.
@@ -96,43 +102,66 @@ fn receive_all(
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     let mut done = 0;
-    while done < len {
-        match operation.run(|fd| attempt(fd, done)) {
-            Ok(0) => break,
+    loop {
+        let result = operation.run(|fd| {
+            // A connection's error is left for the next call once something was received.
+            if done > 0 && sys::ready_now(fd, libc::POLLIN) & libc::POLLERR != 0 {
+                return Ok(0);
+            }
+            attempt(fd, done)
+        });
+        match result {
+            Ok(0) => return Ok(done),
             Ok(count) => done += count,
-            Err(_) if done > 0 => break,
+            Err(_) if done > 0 => return Ok(done),
             Err(errno) => return Err(errno),
         }
+        if done >= len {
+            return Ok(done);
+        }
     }
-    Ok(done)
 }
 
 /// See recvmsg(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recvmsg(fd: i32, message: *mut msghdr, flags: i32) -> ssize_t {
-    if flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) == 0
-        && let Some(mut operation) = Operation::new(fd, Direction::Read)
-    {
-        if flags & libc::MSG_WAITALL != 0 {
-            let args = [fd as usize, message as usize, flags as usize, 0, 0, 0];
+    match receiving(fd, flags) {
+        Some(operation) => {
             // SAFETY: the caller's obligation.
-            return outcome(lisle_rt::blocking(|| unsafe { syscall(libc::SYS_recvmsg, args) }));
+            outcome(unsafe { receive_message(operation, message, flags) })
         }
-        let flags = (flags | libc::MSG_DONTWAIT) as usize;
-        return outcome(operation.run(|fd| {
-            // SAFETY: the caller's obligation. A failed attempt leaves the header as it was.
-            unsafe { syscall(libc::SYS_recvmsg, [fd as usize, message as usize, flags, 0, 0, 0]) }
-        }));
+        None => real!(recvmsg(fd, message, flags): fn(i32, *mut msghdr, i32) -> ssize_t),
     }
-    real!(recvmsg(fd, message, flags): fn(i32, *mut msghdr, i32) -> ssize_t)
+}
+
+/// # Safety
+/// As for `recvmsg`.
+pub(super) unsafe fn receive_message(
+    mut operation: Operation,
+    message: *mut msghdr,
+    flags: i32,
+) -> Result<usize, Errno> {
+    let call = |fd: i32, flags: i32| {
+        // SAFETY: the caller's obligation. A failed attempt leaves the header as it was.
+        unsafe {
+            let args = [fd as usize, message as usize, flags as usize, 0, 0, 0];
+            syscall(libc::SYS_recvmsg, args)
+        }
+    };
+    if flags & libc::MSG_WAITALL != 0 {
+        return lisle_rt::blocking(|| call(operation.fd(), flags));
+    }
+    operation.run(|fd| call(fd, flags | libc::MSG_DONTWAIT))
 }
 
 /// See send(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn send(fd: i32, buf: *const c_void, len: size_t, flags: i32) -> ssize_t {
-    // SAFETY: the caller's obligation; no address is given.
-    match unsafe { transmit(fd, buf, len, flags, std::ptr::null(), 0) } {
-        Some(result) => outcome(result),
+    match sending(fd, flags) {
+        Some(operation) => {
+            // SAFETY: the caller's obligation; no address is given.
+            outcome(unsafe { transmit(operation, buf, len, flags, null(), 0) })
+        }
         None => real!(
             send(fd, buf, len, flags): fn(i32, *const c_void, size_t, i32) -> ssize_t
         ),
@@ -149,9 +178,11 @@ unsafe extern "C" fn sendto(
     address: *const sockaddr,
     address_len: socklen_t,
 ) -> ssize_t {
-    // SAFETY: the caller's obligation.
-    match unsafe { transmit(fd, buf, len, flags, address, address_len) } {
-        Some(result) => outcome(result),
+    match sending(fd, flags) {
+        Some(operation) => {
+            // SAFETY: the caller's obligation.
+            outcome(unsafe { transmit(operation, buf, len, flags, address, address_len) })
+        }
         None => real!(
             sendto(fd, buf, len, flags, address, address_len):
                 fn(i32, *const c_void, size_t, i32, *const sockaddr, socklen_t) -> ssize_t
@@ -160,84 +191,119 @@ unsafe extern "C" fn sendto(
 }
 
 /// None where the plain call is right.
-///
+#[inline]
+fn sending(fd: i32, flags: i32) -> Option<Operation> {
+    if flags & libc::MSG_DONTWAIT != 0 { None } else { Operation::new(fd, Direction::Write) }
+}
+
 /// # Safety
 /// As for `sendto`.
-#[inline]
-unsafe fn transmit(
-    fd: i32,
+pub(super) unsafe fn transmit(
+    mut operation: Operation,
     buf: *const c_void,
     len: size_t,
     flags: i32,
     address: *const sockaddr,
     address_len: socklen_t,
-) -> Option<Result<usize, Errno>> {
-    if flags & libc::MSG_DONTWAIT != 0 {
-        return None;
-    }
-    let mut operation = Operation::new(fd, Direction::Write)?;
-    let flags = (flags | libc::MSG_DONTWAIT) as usize;
-    let attempt = |fd: i32, done: usize| {
+) -> Result<usize, Errno> {
+    let call = |fd: i32, done: usize, flags: i32| {
         let place = buf.wrapping_byte_add(done) as usize;
-        let args = [fd as usize, place, len - done, flags, address as usize, address_len as usize];
+        let rest = len - done;
+        let args =
+            [fd as usize, place, rest, flags as usize, address as usize, address_len as usize];
         // SAFETY: the caller's obligation; `done` does not exceed `len`.
         unsafe { syscall(libc::SYS_sendto, args) }
     };
-    Some(match operation.kind() {
+    let kind = operation.kind();
+    if flags & libc::MSG_FASTOPEN != 0 {
+        // It connects, which cannot be tried without blocking.
+        return lisle_rt::blocking(|| call(operation.fd(), 0, flags));
+    }
+    let attempt = |fd: i32, done: usize| call(fd, done, flags_of_part(flags, done));
+    match kind {
         Kind::TcpStream | Kind::Stream => write_all(&mut operation, len, attempt),
+        Kind::UnixDatagram => {
+            or_blocking(&mut operation, |fd| call(fd, 0, flags), |fd| attempt(fd, 0))
+        }
         _ => operation.run(|fd| attempt(fd, 0)),
-    })
+    }
+}
+
+/// Parts after the first raise no signal: the call has succeeded by then.
+fn flags_of_part(flags: i32, done: usize) -> i32 {
+    let quiet = if done > 0 { libc::MSG_NOSIGNAL } else { 0 };
+    flags | quiet | libc::MSG_DONTWAIT
+}
+
+/// Sends on a Unix socket of messages. There is no event for "the receiver has room" (a failed
+/// attempt itself makes one), so where the first attempt would block, a spare carrier does.
+fn or_blocking(
+    operation: &mut Operation,
+    blocking: impl FnOnce(i32) -> Result<usize, Errno>,
+    attempt: impl FnOnce(i32) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    match attempt(operation.fd()) {
+        Err(Errno::AGAIN) if !operation.is_nonblocking() => {
+            lisle_rt::blocking(|| blocking(operation.fd()))
+        }
+        result => result,
+    }
 }
 
 /// See sendmsg(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: i32, message: *const msghdr, flags: i32) -> ssize_t {
-    if flags & libc::MSG_DONTWAIT == 0
-        && let Some(operation) = Operation::new(fd, Direction::Write)
-    {
-        // SAFETY: the caller's obligation.
-        return outcome(unsafe {
-            transmit_message(operation, message, flags | libc::MSG_DONTWAIT)
-        });
+    match sending(fd, flags) {
+        Some(operation) => {
+            // SAFETY: the caller's obligation.
+            outcome(unsafe { transmit_message(operation, message, flags) })
+        }
+        None => real!(sendmsg(fd, message, flags): fn(i32, *const msghdr, i32) -> ssize_t),
     }
-    real!(sendmsg(fd, message, flags): fn(i32, *const msghdr, i32) -> ssize_t)
 }
 
 /// # Safety
 /// As for `sendmsg`.
-unsafe fn transmit_message(
+pub(super) unsafe fn transmit_message(
     mut operation: Operation,
     message: *const msghdr,
     flags: i32,
 ) -> Result<usize, Errno> {
-    let send = |fd: i32, message: *const msghdr| {
+    let call = |fd: i32, message: *const msghdr, flags: i32| {
         let args = [fd as usize, message as usize, flags as usize, 0, 0, 0];
         // SAFETY: the caller's obligation.
         unsafe { syscall(libc::SYS_sendmsg, args) }
     };
-    let stream = matches!(operation.kind(), Kind::TcpStream | Kind::Stream);
-    // SAFETY: the caller's obligation.
-    let (iov, count) = unsafe { ((*message).msg_iov, (*message).msg_iovlen) };
-    if !stream || iov.is_null() || !(1..=1024).contains(&count) {
-        return operation.run(|fd| send(fd, message));
+    if flags & libc::MSG_FASTOPEN != 0 {
+        return lisle_rt::blocking(|| call(operation.fd(), message, flags));
+    }
+    let whole = |fd: i32| call(fd, message, flags | libc::MSG_DONTWAIT);
+    match operation.kind() {
+        Kind::TcpStream | Kind::Stream => {}
+        Kind::UnixDatagram => {
+            return or_blocking(&mut operation, |fd| call(fd, message, flags), whole);
+        }
+        _ => return operation.run(whole),
     }
     // SAFETY: the caller's obligation.
-    let mut vectors = unsafe { Vectors::new(iov, count) };
-    let total = vectors.rest().iter().fold(0_usize, |sum, v| sum.saturating_add(v.iov_len));
-    let mut written = 0;
+    let (iov, count) = unsafe { ((*message).msg_iov, (*message).msg_iovlen) };
+    if iov.is_null() || !(1..=1024).contains(&count) {
+        return operation.run(whole);
+    }
+    // SAFETY: the caller's obligation.
+    let mut rest = unsafe { Vectors::new(iov, count) };
+    let total = rest.after(0).iter().fold(0_usize, |sum, v| sum.saturating_add(v.iov_len));
     write_all(&mut operation, total, |fd, done| {
         if done == 0 {
-            return send(fd, message);
+            return whole(fd);
         }
-        vectors.advance(done - written);
-        written = done;
-        let rest = vectors.rest();
+        let rest = rest.after(done);
         // SAFETY: a copy of the caller's header. Control data went with the first part.
         let mut part = unsafe { message.read() };
         part.msg_iov = rest.as_mut_ptr();
         part.msg_iovlen = rest.len();
-        part.msg_control = std::ptr::null_mut();
+        part.msg_control = null_mut();
         part.msg_controllen = 0;
-        send(fd, &raw const part)
+        call(fd, &raw const part, flags_of_part(flags, done))
     })
 }

@@ -6,6 +6,9 @@ use lisle_sys::{Errno, clock, fd as sys, syscall};
 
 use crate::real::{outcome, real};
 
+/// What the write direction's events are about.
+const WRITE: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
+
 /// More entries than this are not worth registering one by one.
 const MOST: usize = 1024;
 
@@ -85,10 +88,10 @@ unsafe fn poll_until(
                 interests.push(Interest { descriptor, direction, ticks });
             };
             // Ends and errors are reported whatever was asked for, and count as readable.
-            if entry.events & libc::POLLOUT == 0 || entry.events & !libc::POLLOUT != 0 {
+            if entry.events & WRITE == 0 || entry.events & !WRITE != 0 {
                 add(Direction::Read);
             }
-            if entry.events & libc::POLLOUT != 0 {
+            if entry.events & WRITE != 0 {
                 add(Direction::Write);
             }
         }
@@ -100,7 +103,9 @@ unsafe fn poll_until(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
-            Ended::TimedOut => return Some(Ok(0)),
+            // What came in time counts, however late this coroutine runs.
+            // SAFETY: the caller's obligation.
+            Ended::TimedOut => return Some(unsafe { sys::poll_now(fds, count) }),
             // Always ready, then, and `poll` said otherwise; or out of memory.
             Ended::Unpollable(_) => return None,
         }
@@ -165,17 +170,20 @@ unsafe fn epoll_wait_suspending(
     }
     let descriptor = Descriptor::new(fd)?;
     let deadline = (timeout > 0).then(|| clock::now().saturating_add(timeout as u64 * 1_000_000));
-    loop {
-        let ticks = descriptor.ticks(Direction::Read);
+    let look = || {
         let args = [fd as usize, events as usize, count as usize, 0, 0, 8];
         // SAFETY: the caller's obligation.
-        match unsafe { syscall(libc::SYS_epoll_pwait, args) } {
+        unsafe { syscall(libc::SYS_epoll_pwait, args) }
+    };
+    loop {
+        let ticks = descriptor.ticks(Direction::Read);
+        match look() {
             Ok(0) => {}
             result => return Some(result),
         }
         match descriptor.wait(Direction::Read, ticks, deadline) {
             Ended::Ready => {}
-            Ended::TimedOut => return Some(Ok(0)),
+            Ended::TimedOut => return Some(look()),
             Ended::Closed(_) | Ended::Unpollable(_) => return None,
         }
     }

@@ -6,6 +6,7 @@ use libc::{iovec, size_t, ssize_t};
 use lisle_rt::descriptor::Direction;
 use lisle_sys::{Errno, fd as sys, syscall};
 
+use super::messages;
 use crate::facts::Kind;
 use crate::real::{outcome, real};
 use crate::transfer::{Operation, Vectors, write_all};
@@ -13,67 +14,63 @@ use crate::transfer::{Operation, Vectors, write_all};
 /// See read(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn read(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t {
-    match Operation::new(fd, Direction::Read) {
-        Some(operation) if count != 0 => {
-            let vector = iovec { iov_base: buf, iov_len: count };
-            // SAFETY: one live entry, for which the caller vouches.
-            match unsafe { read_vectors(operation, &raw const vector, 1, count) } {
-                Some(result) => outcome(result),
-                None => real!(read(fd, buf, count): fn(i32, *mut c_void, size_t) -> ssize_t),
-            }
+    if count != 0
+        && let Some(operation) = Operation::new(fd, Direction::Read)
+    {
+        let vector = iovec { iov_base: buf, iov_len: count };
+        // SAFETY: one live entry, for which the caller vouches.
+        if let Some(result) = unsafe { read_vectors(operation, &raw const vector, 1) } {
+            return outcome(result);
         }
-        _ => real!(read(fd, buf, count): fn(i32, *mut c_void, size_t) -> ssize_t),
     }
+    real!(read(fd, buf, count): fn(i32, *mut c_void, size_t) -> ssize_t)
 }
 
 /// See readv(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn readv(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
-    // SAFETY: the caller vouches for the list if the count is one the kernel takes.
-    let total = unsafe { total(iov, count) };
-    match Operation::new(fd, Direction::Read) {
-        Some(operation) if total != 0 => {
-            // SAFETY: as above.
-            match unsafe { read_vectors(operation, iov, count as usize, total) } {
-                Some(result) => outcome(result),
-                None => real!(readv(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t),
-            }
+    if let Some(operation) = Operation::new(fd, Direction::Read)
+        // SAFETY: the caller vouches for the list if the count is one the kernel takes.
+        && unsafe { total(iov, count) } != 0
+    {
+        // SAFETY: as above.
+        if let Some(result) = unsafe { read_vectors(operation, iov, count as usize) } {
+            return outcome(result);
         }
-        _ => real!(readv(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t),
     }
+    real!(readv(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t)
 }
 
 /// See write(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn write(fd: i32, buf: *const c_void, count: size_t) -> ssize_t {
-    match Operation::new(fd, Direction::Write) {
-        Some(operation) if count != 0 => {
-            let vector = iovec { iov_base: buf.cast_mut(), iov_len: count };
-            // SAFETY: one live entry, for which the caller vouches.
-            match unsafe { write_vectors(operation, &raw const vector, 1, count) } {
-                Some(result) => outcome(result),
-                None => real!(write(fd, buf, count): fn(i32, *const c_void, size_t) -> ssize_t),
-            }
+    if count != 0
+        && let Some(operation) = Operation::new(fd, Direction::Write)
+    {
+        let vector = iovec { iov_base: buf.cast_mut(), iov_len: count };
+        // SAFETY: one live entry, for which the caller vouches.
+        if let Some(result) = unsafe { write_vectors(operation, &raw const vector, 1, count) } {
+            return outcome(result);
         }
-        _ => real!(write(fd, buf, count): fn(i32, *const c_void, size_t) -> ssize_t),
     }
+    real!(write(fd, buf, count): fn(i32, *const c_void, size_t) -> ssize_t)
 }
 
 /// See writev(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn writev(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
-    // SAFETY: the caller vouches for the list if the count is one the kernel takes.
-    let total = unsafe { total(iov, count) };
-    match Operation::new(fd, Direction::Write) {
-        Some(operation) if total != 0 => {
+    if let Some(operation) = Operation::new(fd, Direction::Write) {
+        // SAFETY: the caller vouches for the list if the count is one the kernel takes.
+        let total = unsafe { total(iov, count) };
+        if total != 0 {
             // SAFETY: as above.
-            match unsafe { write_vectors(operation, iov, count as usize, total) } {
-                Some(result) => outcome(result),
-                None => real!(writev(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t),
+            let result = unsafe { write_vectors(operation, iov, count as usize, total) };
+            if let Some(result) = result {
+                return outcome(result);
             }
         }
-        _ => real!(writev(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t),
     }
+    real!(writev(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t)
 }
 
 /// The bytes that a list describes; 0 for lists that the kernel would refuse.
@@ -89,164 +86,161 @@ unsafe fn total(iov: *const iovec, count: i32) -> usize {
     list.iter().fold(0, |sum, v| sum.saturating_add(v.iov_len))
 }
 
+/// A header for a message that consists of these parts and nothing else.
+fn message_of(iov: *const iovec, count: usize) -> libc::msghdr {
+    // SAFETY: all-zero is a header without address, parts and control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = iov.cast_mut();
+    message.msg_iovlen = count;
+    message
+}
+
 /// None where the plain call is right.
 ///
 /// # Safety
-/// As for `readv`.
+/// As for `readv`, with at least one entry.
 unsafe fn read_vectors(
     mut operation: Operation,
     iov: *const iovec,
     count: usize,
-    total: usize,
 ) -> Option<Result<usize, Errno>> {
-    let receive = |fd| {
-        // SAFETY: the caller's obligation.
-        unsafe { receive(fd, iov, count) }
-    };
-    Some(match operation.kind() {
-        Kind::TcpStream => operation.run_draining(total, receive),
-        Kind::Stream | Kind::Datagram => operation.run(receive),
-        Kind::Nowait => {
-            // SAFETY: the caller's obligation.
-            match operation.run(|fd| unsafe { sys::read_nowait(fd, iov, count) }) {
-                Err(Errno::INVAL | Errno(libc::EOPNOTSUPP)) => {
+    let none = std::ptr::null_mut();
+    // SAFETY: the caller's obligation, in all calls below.
+    unsafe {
+        let result = match operation.kind() {
+            Kind::Plain => return None,
+            kind if kind.is_socket() && count == 1 => {
+                let (base, len) = ((*iov).iov_base, (*iov).iov_len);
+                return Some(messages::receive(operation, base, len, 0, none, none.cast()));
+            }
+            kind if kind.is_socket() => {
+                let mut message = message_of(iov, count);
+                return Some(messages::receive_message(operation, &raw mut message, 0));
+            }
+            Kind::Polled => read_polled(&mut operation, iov, count),
+            _ => match operation.run(|fd| sys::read_nowait(fd, iov, count)) {
+                // The plain call fails in the same way, if it is not the flag that is wrong.
+                Err(Errno::INVAL) => lisle_rt::blocking(|| readv_plain(operation.fd(), iov, count)),
+                Err(Errno(libc::EOPNOTSUPP)) => {
                     operation.set_kind(Kind::Polled);
-                    // SAFETY: the caller's obligation.
-                    return unsafe { read_vectors(operation, iov, count, total) };
-                }
-                Err(Errno::PERM) => {
-                    operation.set_kind(Kind::Plain);
-                    return None;
+                    read_polled(&mut operation, iov, count)
                 }
                 result => result,
-            }
-        }
-        Kind::Polled => {
-            let result = operation.run(|fd| {
-                if sys::ready_now(fd, libc::POLLIN) == 0 {
-                    return Err(Errno::AGAIN);
-                }
-                // SAFETY: the caller's obligation.
-                unsafe { syscall(libc::SYS_readv, [fd as usize, iov as usize, count, 0, 0, 0]) }
-            });
-            match result {
-                Err(Errno::PERM) => {
-                    operation.set_kind(Kind::Plain);
-                    return None;
-                }
-                result => result,
-            }
-        }
-        Kind::Plain => return None,
+            },
+        };
+        unpollable_is_plain(&operation, result)
+    }
+}
+
+/// # Safety
+/// As for `readv`.
+unsafe fn read_polled(
+    operation: &mut Operation,
+    iov: *const iovec,
+    count: usize,
+) -> Result<usize, Errno> {
+    operation.run(|fd| match sys::ready_now(fd, libc::POLLIN) {
+        0 => Err(Errno::AGAIN),
+        // SAFETY: the caller's obligation.
+        _ => unsafe { readv_plain(fd, iov, count) },
     })
 }
 
 /// # Safety
 /// As for `readv`.
-unsafe fn receive(fd: i32, iov: *const iovec, count: usize) -> Result<usize, Errno> {
-    let flags = libc::MSG_DONTWAIT as usize;
+unsafe fn readv_plain(fd: i32, iov: *const iovec, count: usize) -> Result<usize, Errno> {
     // SAFETY: the caller's obligation.
-    unsafe {
-        if count == 1 {
-            let (base, len) = ((*iov).iov_base as usize, (*iov).iov_len);
-            return syscall(libc::SYS_recvfrom, [fd as usize, base, len, flags, 0, 0]);
-        }
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = iov.cast_mut();
-        message.msg_iovlen = count;
-        let message = (&raw mut message) as usize;
-        syscall(libc::SYS_recvmsg, [fd as usize, message, flags, 0, 0, 0])
+    unsafe { syscall(libc::SYS_readv, [fd as usize, iov as usize, count, 0, 0, 0]) }
+}
+
+/// Files that cannot be waited for are always ready: the plain call is right for them.
+fn unpollable_is_plain(
+    operation: &Operation,
+    result: Result<usize, Errno>,
+) -> Option<Result<usize, Errno>> {
+    if result == Err(Errno::PERM) {
+        operation.set_kind(Kind::Plain);
+        return None;
     }
+    Some(result)
 }
 
 /// None where the plain call is right.
 ///
 /// # Safety
-/// As for `writev`.
+/// As for `writev`, with at least one entry; they have `total` bytes.
 unsafe fn write_vectors(
     mut operation: Operation,
     iov: *const iovec,
     count: usize,
     total: usize,
 ) -> Option<Result<usize, Errno>> {
+    // SAFETY: the caller's obligation, in all calls below.
+    unsafe {
+        let result = match operation.kind() {
+            Kind::Plain => return None,
+            kind if kind.is_socket() && count == 1 => {
+                let (base, len) = ((*iov).iov_base, (*iov).iov_len);
+                return Some(messages::transmit(operation, base, len, 0, std::ptr::null(), 0));
+            }
+            kind if kind.is_socket() => {
+                let message = message_of(iov, count);
+                return Some(messages::transmit_message(operation, &raw const message, 0));
+            }
+            Kind::Polled => write_polled(&mut operation, iov, count, total),
+            _ => {
+                let mut rest = Vectors::new(iov, count);
+                let result = write_all(&mut operation, total, |fd, done| {
+                    let rest = rest.after(done);
+                    sys::write_nowait(fd, rest.as_ptr(), rest.len())
+                });
+                match result {
+                    Err(Errno::INVAL) => {
+                        lisle_rt::blocking(|| writev_plain(operation.fd(), iov, count))
+                    }
+                    // Some files can read without waiting but not write so.
+                    Err(Errno(libc::EOPNOTSUPP)) => write_polled(&mut operation, iov, count, total),
+                    result => result,
+                }
+            }
+        };
+        unpollable_is_plain(&operation, result)
+    }
+}
+
+/// # Safety
+/// As for `writev`.
+unsafe fn write_polled(
+    operation: &mut Operation,
+    iov: *const iovec,
+    count: usize,
+    total: usize,
+) -> Result<usize, Errno> {
+    if !matches!(sys::identity(operation.fd()), Ok((libc::S_IFIFO, _))) {
+        // A device takes each call for a message.
+        return operation.run(|fd| match sys::ready_now(fd, libc::POLLOUT) {
+            0 => Err(Errno::AGAIN),
+            // SAFETY: the caller's obligation.
+            _ => unsafe { writev_plain(fd, iov, count) },
+        });
+    }
     // SAFETY: the caller's obligation.
-    let mut vectors = unsafe { Vectors::new(iov, count) };
-    let mut written = 0;
-    let mut rest = |done: usize| {
-        vectors.advance(done - written);
-        written = done;
-        let rest = vectors.rest();
-        (rest.as_ptr(), rest.len())
-    };
-    Some(match operation.kind() {
-        Kind::TcpStream | Kind::Stream => write_all(&mut operation, total, |fd, done| {
-            let (iov, count) = rest(done);
-            // SAFETY: the caller's obligation.
-            unsafe { transmit(fd, iov, count) }
-        }),
-        Kind::Datagram => {
-            // SAFETY: the caller's obligation.
-            operation.run(|fd| unsafe { transmit(fd, iov, count) })
+    let mut rest = unsafe { Vectors::new(iov, count) };
+    write_all(operation, total, |fd, done| {
+        if sys::ready_now(fd, libc::POLLOUT) == 0 {
+            return Err(Errno::AGAIN);
         }
-        Kind::Nowait => {
-            let result = write_all(&mut operation, total, |fd, done| {
-                let (iov, count) = rest(done);
-                // SAFETY: the caller's obligation.
-                unsafe { sys::write_nowait(fd, iov, count) }
-            });
-            match result {
-                Err(Errno::INVAL | Errno(libc::EOPNOTSUPP)) => {
-                    operation.set_kind(Kind::Polled);
-                    // SAFETY: the caller's obligation.
-                    return unsafe { write_vectors(operation, iov, count, total) };
-                }
-                Err(Errno::PERM) => {
-                    operation.set_kind(Kind::Plain);
-                    return None;
-                }
-                result => result,
-            }
-        }
-        Kind::Polled => {
-            let result = write_all(&mut operation, total, |fd, done| {
-                if sys::ready_now(fd, libc::POLLOUT) == 0 {
-                    return Err(Errno::AGAIN);
-                }
-                // A pipe that is ready has room for this much.
-                let (iov, _) = rest(done);
-                // SAFETY: there is a rest as long as not all is written; the caller's obligation.
-                unsafe {
-                    let (base, len) = ((*iov).iov_base as usize, (*iov).iov_len);
-                    let part = len.min(libc::PIPE_BUF);
-                    syscall(libc::SYS_write, [fd as usize, base, part, 0, 0, 0])
-                }
-            });
-            match result {
-                Err(Errno::PERM) => {
-                    operation.set_kind(Kind::Plain);
-                    return None;
-                }
-                result => result,
-            }
-        }
-        Kind::Plain => return None,
+        // A pipe that is ready has room for this much.
+        let part = rest.after(done)[0];
+        let len = part.iov_len.min(libc::PIPE_BUF);
+        // SAFETY: the caller's obligation.
+        unsafe { syscall(libc::SYS_write, [fd as usize, part.iov_base as usize, len, 0, 0, 0]) }
     })
 }
 
 /// # Safety
 /// As for `writev`.
-unsafe fn transmit(fd: i32, iov: *const iovec, count: usize) -> Result<usize, Errno> {
-    let flags = libc::MSG_DONTWAIT as usize;
+unsafe fn writev_plain(fd: i32, iov: *const iovec, count: usize) -> Result<usize, Errno> {
     // SAFETY: the caller's obligation.
-    unsafe {
-        if count == 1 {
-            let (base, len) = ((*iov).iov_base as usize, (*iov).iov_len);
-            return syscall(libc::SYS_sendto, [fd as usize, base, len, flags, 0, 0]);
-        }
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = iov.cast_mut();
-        message.msg_iovlen = count;
-        let message = (&raw mut message) as usize;
-        syscall(libc::SYS_sendmsg, [fd as usize, message, flags, 0, 0, 0])
-    }
+    unsafe { syscall(libc::SYS_writev, [fd as usize, iov as usize, count, 0, 0, 0]) }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use lisle_core::Cause;
+use lisle_core::{Cause, List};
 
 use super::current;
 use super::poller::{Slot, Waiter};
 use super::shared::shared;
+use super::task::Task;
 use super::wait::{self, Wait};
 
 pub use super::poller::{Direction, Ended, Moved};
@@ -46,6 +47,11 @@ impl Descriptor {
     /// A word for the caller's own knowledge of the open file; zero when it is closed.
     pub fn facts(&self) -> &AtomicU64 {
         &self.slot.facts
+    }
+
+    /// How many files the descriptor has been so far, as far as [`closing`] was told.
+    pub fn generation(&self) -> u32 {
+        self.slot.generation()
     }
 
     /// The number of events seen in a direction. To be read before an attempt.
@@ -104,7 +110,7 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
     for (index, interest) in interests.iter().enumerate() {
         let Interest { descriptor: Descriptor { fd, slot }, direction, ticks } = *interest;
         let waiters = slot.lock();
-        if let Err(errno) = poller.register(fd, &waiters) {
+        if let Err(errno) = poller.register(fd, slot, &waiters) {
             early = Some(Ended::Unpollable(errno));
             break;
         }
@@ -140,10 +146,20 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
 /// To be called before `fd` ceases to be what it is: closed, or replaced by `dup2`.
 pub fn closing(fd: i32) {
     if let Some(shared) = super::shared::started() {
-        let mut woken = shared.poller.closing(fd);
-        while let Some(task) = woken.pop() {
-            // SAFETY: headers are never freed.
-            wait::make_ready(unsafe { task.as_ref() });
-        }
+        run(shared.poller.closing(fd));
+    }
+}
+
+/// To be called after that.
+pub fn closed(fd: i32) {
+    if let Some(shared) = super::shared::started() {
+        run(shared.poller.closed(fd));
+    }
+}
+
+fn run(mut woken: List<Task>) {
+    while let Some(task) = woken.pop() {
+        // SAFETY: headers are never freed.
+        wait::make_ready(unsafe { task.as_ref() });
     }
 }

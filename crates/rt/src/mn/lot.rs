@@ -142,7 +142,8 @@ pub fn wait(
         let _ = wait.disarm();
         Cause::NONE
     };
-    if cause == Cause::TIMEOUT {
+    // A waker has unlinked the node; nobody has after a timeout.
+    if unchanged && cause != Cause::WAKE {
         bucket.lock.lock();
         // SAFETY: the lock is held; the node is in this queue if the flag says so.
         unsafe {

@@ -31,7 +31,7 @@ use lisle_sys::clock;
 use crate::config::{AlreadyStarted, Config};
 use task::Task;
 
-pub use descriptor::closing;
+pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
 
 /// The running M:N runtime.
@@ -177,8 +177,12 @@ pub fn sleep(duration: Duration) {
 /// Suspends the calling coroutine until `deadline`, in nanoseconds of the monotonic clock.
 pub fn sleep_until(deadline: u64) {
     match current::suspendable() {
-        Some((task, worker)) => {
-            wait::Wait::arm(task, worker).suspend(Some(deadline));
+        Some(_) => {
+            while clock::now() < deadline
+                && let Some((task, worker)) = current::suspendable()
+            {
+                wait::Wait::arm(task, worker).suspend(Some(deadline));
+            }
         }
         None => {
             let word = std::sync::atomic::AtomicU32::new(0);

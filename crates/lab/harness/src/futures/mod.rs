@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::{Outcome, Params};
 
-/// What a system must provide. All functions but [`run`](Self::run) are called on tasks.
+/// What a system must provide. All functions but `run` are called on tasks.
 pub trait Executor: 'static {
     /// Waits for a task to end. Dropping it need not detach the task: see
     /// [`detach`](Self::detach).

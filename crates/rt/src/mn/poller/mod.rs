@@ -143,8 +143,13 @@ impl Poller {
     }
 
     /// Registers the slot's descriptor if it is not. To be called with the slot locked.
-    pub(crate) fn register(&self, fd: i32, slot: &Waiters<'_>) -> Result<(), Errno> {
-        if slot.is_registered() {
+    pub(crate) fn register(
+        &self,
+        fd: i32,
+        slot: &Slot,
+        waiters: &Waiters<'_>,
+    ) -> Result<(), Errno> {
+        if waiters.is_registered() {
             return Ok(());
         }
         let data = u64::from(fd as u32) | u64::from(slot.generation()) << 32;
@@ -154,7 +159,7 @@ impl Poller {
             Err(Errno(libc::EEXIST)) => self.epoll.modify(fd, EVERYTHING, data)?,
             result => result?,
         }
-        slot.set_registered();
+        waiters.set_registered();
         Ok(())
     }
 
@@ -176,6 +181,23 @@ impl Poller {
             waiters.renew(|alarm, place| {
                 place.set(moved.as_ref().map(Moved::share));
                 if alarm.task.wait.wake(alarm.ticket, Cause::CLOSED) == Woken::Owner {
+                    // SAFETY: the winner of the wait owns the coroutine.
+                    unsafe { woken.push(alarm.task.into()) };
+                }
+            });
+        }
+        woken
+    }
+
+    /// To be called after `fd` has ceased to be what it was: whoever began to wait since
+    /// [`closing`](Self::closing) may have registered the old file, and is to look again. Returns
+    /// the coroutines that are to run, which are the caller's.
+    #[must_use]
+    pub(crate) fn closed(&self, fd: i32) -> List<Task> {
+        let mut woken = List::new();
+        if let Some(slot) = self.table.get(fd) {
+            slot.lock().distrust(|alarm| {
+                if alarm.task.wait.wake(alarm.ticket, Cause::WAKE) == Woken::Owner {
                     // SAFETY: the winner of the wait owns the coroutine.
                     unsafe { woken.push(alarm.task.into()) };
                 }

@@ -79,6 +79,8 @@ pub(crate) struct Slot {
     /// Ticks at which everything was read, plus one; 0 when unknown, `NEVER` when such knowledge
     /// is not to be had.
     drained: AtomicU32,
+    /// How many files the descriptor has been so far. Changes under the lock, read without.
+    generation: AtomicU32,
     /// The hooks' knowledge of the open file; 0 for none.
     pub(crate) facts: AtomicU64,
     state: UnsafeCell<State>,
@@ -86,7 +88,6 @@ pub(crate) struct Slot {
 
 /// Under the lock.
 struct State {
-    generation: u32,
     registered: bool,
     heads: [*mut Waiter; 2],
 }
@@ -140,6 +141,10 @@ impl Slot {
         self.ticks[direction as usize].load(Ordering::Acquire)
     }
 
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     pub(crate) fn set_drained(&self, ticks: u32) {
         let old = self.drained.load(Ordering::Relaxed);
         if old != NEVER {
@@ -158,9 +163,9 @@ impl Slot {
         drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0
     }
 
-    /// Counts an event and unlinks a waiter. To be called until there is none, since the lock is not
-    /// held while the waiter is woken; each call counts. After a `last` event a short read does not
-    /// mean that everything was read.
+    /// Counts an event and unlinks a waiter. To be called until there is none, since the lock is
+    /// not held while the waiter is woken; each call counts. After a `last` event a short read does
+    /// not mean that everything was read.
     pub(crate) fn next_waiter(
         &self,
         generation: u32,
@@ -171,7 +176,7 @@ impl Slot {
         let state = waiters.state();
         // SAFETY: the lock is held.
         let state = unsafe { &mut *state };
-        if state.generation != generation {
+        if self.generation() != generation {
             return None;
         }
         if last {
@@ -221,11 +226,6 @@ impl Waiters<'_> {
         unsafe { (*self.state()).registered = true };
     }
 
-    pub(crate) fn generation(&self) -> u32 {
-        // SAFETY: the lock is held.
-        unsafe { (*self.state()).generation }
-    }
-
     pub(crate) fn has_any(&self) -> bool {
         // SAFETY: the lock is held.
         unsafe { (*self.state()).heads.iter().any(|head| !head.is_null()) }
@@ -253,10 +253,20 @@ impl Waiters<'_> {
     /// Makes the slot that of a descriptor nobody has waited for, and gives every waiter to `each`
     /// with the place to leave word of where to go on.
     pub(crate) fn renew(&self, mut each: impl FnMut(Alarm, &Cell<Option<Moved>>)) {
+        self.0.generation.fetch_add(1, Ordering::Release);
+        self.forget(&mut each);
+    }
+
+    /// Forgets what is known of the open file and that it is registered, and gives every waiter to
+    /// `each`, to look again.
+    pub(crate) fn distrust(&self, mut each: impl FnMut(Alarm)) {
+        self.forget(&mut |alarm, _| each(alarm));
+    }
+
+    fn forget(&self, each: &mut dyn FnMut(Alarm, &Cell<Option<Moved>>)) {
         // SAFETY: the lock is held; queued waiters are alive.
         unsafe {
             let state = &mut *self.state();
-            state.generation = state.generation.wrapping_add(1);
             state.registered = false;
             for direction in [Direction::Read, Direction::Write] {
                 while let Some(head) = state.heads[direction as usize].as_mut() {
