@@ -73,7 +73,8 @@ impl Descriptor {
     ///
     /// Must be called where [`can_suspend`](crate::can_suspend) says so.
     pub fn wait(&self, direction: Direction, ticks: u32, deadline: Option<u64>) -> Ended {
-        wait_any(&mut [Interest { descriptor: *self, direction, ticks }], deadline)
+        let interest = Interest { descriptor: *self, direction, ticks };
+        wait_with(&[interest], &mut [Waiter::new()], deadline)
     }
 }
 

@@ -23,6 +23,7 @@ use super::carrier::Carrier;
 /// handover is always through an atomic of that queue (or the wait word) with Release and Acquire.
 #[repr(C, align(64))]
 pub(crate) struct Task {
+    // The first cache line is what resuming and suspending touch.
     /// Where the stack was left.
     pub(crate) context: UnsafeCell<Context>,
     /// The carrier that runs it; meaningless while it is suspended.
@@ -31,21 +32,21 @@ pub(crate) struct Task {
     link: AtomicPtr<Task>,
     /// Who ends its wait.
     pub(crate) wait: WaitWord,
-    /// Identity of the coroutine that lives here now; 0 between lives.
-    id: AtomicU64,
-    /// Serial number of its life; see [`Task::end_life`].
-    pub(crate) life: AtomicU32,
-    /// See `park`.
-    pub(crate) parker: AtomicU32,
-    // What follows is rarely touched while it runs.
     /// Lowest stack pointer seen at a suspension in this life.
     pub(crate) low_water: Cell<usize>,
     /// Depth of sections in which blocking calls must not suspend; see `current::Native`.
     pub(crate) native: Cell<u32>,
     /// Reasons to be on a spare carrier; see `spare`.
     pub(crate) stays: Cell<u32>,
+    /// See `park`.
+    pub(crate) parker: AtomicU32,
     /// Lives so far on this stack.
     pub(crate) lives: Cell<u32>,
+    // The second line is about the beginning and the end of a life.
+    /// Identity of the coroutine that lives here now; 0 between lives.
+    id: AtomicU64,
+    /// Serial number of its life; see [`Task::end_life`].
+    pub(crate) life: AtomicU32,
     name: UnsafeCell<Option<Arc<str>>>,
     /// Set when made, for ever.
     pub(crate) stack: Stack,
@@ -138,7 +139,6 @@ impl Task {
     #[inline]
     pub(crate) fn prefetch_header(task: ptr::NonNull<Task>) {
         lisle_fiber::prefetch(task.as_ptr() as usize);
-        lisle_fiber::prefetch(task.as_ptr() as usize + 64);
     }
 
     /// Asks the processor to fetch what resuming the coroutine touches, once its header is there.

@@ -40,7 +40,7 @@ use lisle_sys::{Errno, clock};
 
 use super::current::Native;
 use super::task::Task;
-use slot::Waiters;
+use slot::{Seen, Waiters};
 use table::Table;
 
 pub use slot::{Direction, Ended, Moved};
@@ -48,6 +48,8 @@ pub(crate) use slot::{Slot, Waiter};
 
 /// Events taken from the kernel at once.
 const BATCH: usize = 256;
+/// Waiters of one descriptor that are woken at once.
+const AT_ONCE: usize = 4;
 /// The word that marks the eventfd: no descriptor has this number.
 const INTERRUPT: u64 = u64::MAX;
 /// Every kind of event, edge-triggered.
@@ -127,17 +129,24 @@ impl Poller {
     }
 
     fn deliver(&self, slot: &Slot, generation: u32, events: u32, ready: &mut List<Task>) {
-        let last = events & LAST_EVENTS != 0;
-        for (direction, mask) in [(Direction::Read, READ_EVENTS), (Direction::Write, WRITE_EVENTS)]
-        {
-            if events & mask == 0 {
-                continue;
-            }
-            while let Some(alarm) = slot.next_waiter(generation, direction, last) {
+        let event = Seen {
+            generation,
+            read: events & READ_EVENTS != 0,
+            write: events & WRITE_EVENTS != 0,
+            last: events & LAST_EVENTS != 0,
+        };
+        // Alarms are taken under the slot's lock and gone through without it.
+        let mut alarms = [None; AT_ONCE];
+        loop {
+            let taken = slot.take_waiters(event, &mut alarms);
+            for alarm in alarms[..taken].iter().flatten() {
                 if alarm.task.wait.wake(alarm.ticket, Cause::WAKE) == Woken::Owner {
                     // SAFETY: the winner of the wait owns the coroutine.
                     unsafe { ready.push(alarm.task.into()) };
                 }
+            }
+            if taken < AT_ONCE {
+                return;
             }
         }
     }

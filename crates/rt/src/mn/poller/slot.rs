@@ -72,7 +72,7 @@ impl Drop for Duplicate {
 #[repr(C, align(64))]
 pub(crate) struct Slot {
     lock: RawSpin,
-    /// Events seen, for reading and for writing. Incremented under the lock, read without: a
+    /// Events seen, for reading and for writing. Changes under the lock, read without: a
     /// reader that sees the old value of an event that comes at this moment queues itself under
     /// the lock, where it sees the new one.
     ticks: [AtomicU32; 2],
@@ -121,6 +121,17 @@ impl Waiter {
     }
 }
 
+/// What the kernel reported of a descriptor.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    /// The generation that was registered.
+    pub(crate) generation: u32,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    /// Whether a short read ceases to mean that everything was read.
+    pub(crate) last: bool,
+}
+
 /// A locked slot.
 pub(crate) struct Waiters<'a>(&'a Slot);
 
@@ -163,36 +174,37 @@ impl Slot {
         drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0
     }
 
-    /// Counts an event and unlinks a waiter. To be called until there is none, since the lock is
-    /// not held while the waiter is woken; each call counts. After a `last` event a short read does
-    /// not mean that everything was read.
-    pub(crate) fn next_waiter(
-        &self,
-        generation: u32,
-        direction: Direction,
-        last: bool,
-    ) -> Option<Alarm> {
+    /// Counts an event and unlinks waiters for it, as many as there is room for. To be called again
+    /// while there are more; each call counts.
+    pub(crate) fn take_waiters(&self, event: Seen, alarms: &mut [Option<Alarm>]) -> usize {
         let waiters = self.lock();
-        let state = waiters.state();
-        // SAFETY: the lock is held.
-        let state = unsafe { &mut *state };
-        if self.generation() != generation {
-            return None;
+        if self.generation() != event.generation {
+            return 0;
         }
-        if last {
+        if event.last {
             // Before it is counted, so that whoever sees the count sees this.
             self.drained.store(NEVER, Ordering::Relaxed);
         }
-        self.ticks[direction as usize].fetch_add(1, Ordering::Release);
-        let head = state.heads[direction as usize];
-        if head.is_null() {
-            return None;
+        // SAFETY: the lock is held.
+        let state = unsafe { &mut *waiters.state() };
+        let mut taken = 0;
+        for (direction, seen) in [(Direction::Read, event.read), (Direction::Write, event.write)] {
+            if !seen {
+                continue;
+            }
+            let ticks = &self.ticks[direction as usize];
+            ticks.store(ticks.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+            while taken < alarms.len() && !state.heads[direction as usize].is_null() {
+                let head = state.heads[direction as usize];
+                // SAFETY: queued waiters are alive; the lock is held.
+                unsafe {
+                    state.remove(direction, head);
+                    alarms[taken] = (*head).alarm;
+                }
+                taken += 1;
+            }
         }
-        // SAFETY: queued waiters are alive; the lock is held.
-        unsafe {
-            state.remove(direction, head);
-            (*head).alarm
-        }
+        taken
     }
 
     /// Unlinks `waiter` if it still is in the list, and says where to go on.
