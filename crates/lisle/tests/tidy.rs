@@ -37,7 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("macros", &[]),
     ("lisle", &["rt", "hook", "macros"]),
     ("lab-harness", &[]),
-    ("lab", &["lisle", "lab-harness"]),
+    ("lab", &["lisle", "core", "lab-harness"]),
     ("cli", &["lisle", "lab"]),
 ];
 

@@ -8,14 +8,13 @@
 //! warm-up is over and `stop` when the measured time is, so that the parent can read the server's
 //! CPU clock at these moments; then one line of JSON.
 
-mod histogram;
 mod poller;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use histogram::Histogram;
+use lisle_core::Histogram;
 use poller::Poller;
 
 use crate::sys;
@@ -120,8 +119,8 @@ impl Load {
              \"p99_us\":{:.1},\"p999_us\":{:.1},\"max_us\":{:.1},\"least\":{},\"most\":{}}}",
             self.connections,
             self.bytes,
-            latencies.total(),
-            latencies.total() as f64 / elapsed.as_secs_f64(),
+            latencies.count(),
+            latencies.count() as f64 / elapsed.as_secs_f64(),
             us(latencies.quantile(0.5)),
             us(latencies.quantile(0.99)),
             us(latencies.quantile(0.999)),
