@@ -65,7 +65,7 @@ fn on_coroutine<F: FnOnce() + Send + 'static>(test: &str, body: F) {
 }
 
 /// The path of the test that a closure was written in, as libtest spells it.
-fn test_name<F>() -> String {
+pub(crate) fn test_name<F>() -> String {
     let path = type_name::<F>().trim_end_matches("::{{closure}}");
     path.split_once("::").expect("a closure of a test function").1.to_owned()
 }
