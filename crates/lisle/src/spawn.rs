@@ -64,8 +64,8 @@ impl Builder {
 
     /// Reserves `bytes` of stack. Only the pages that are touched take memory.
     ///
-    /// Sizes are rounded up to a power of two. As with threads they include what the C library keeps
-    /// per thread, which makes 32 KiB the smallest in most programs. The default is 256 KiB
+    /// Sizes are rounded up to a power of two. As with threads they include what the C library
+    /// keeps per thread, which makes 32 KiB the smallest in most programs. The default is 256 KiB
     /// (see [`runtime::Builder::stack_size`](crate::runtime::Builder::stack_size)).
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
