@@ -47,6 +47,7 @@ struct Report {
     resolver_value: usize,
 }
 
+/// What the template's own frames have room in, beside the program's thread-locals.
 const STACK: usize = 256 << 10;
 
 impl Template {
@@ -58,33 +59,35 @@ impl Template {
             resolver_at: 0,
             resolver_value: 0,
         };
-        let layout = std::alloc::Layout::from_size_align(STACK, 4096).expect("constants");
+        let len = (STACK + symbols.tls_size).next_multiple_of(4096);
+        let layout = std::alloc::Layout::from_size_align(len, 4096).expect("a sensible size");
         // SAFETY: the layout has a size.
         let stack = unsafe { std::alloc::alloc_zeroed(layout) };
         if stack.is_null() {
             return Err(Unsupported::Memory);
         }
         // SAFETY: the stack is fresh; the thread is joined before anything it uses ends.
-        let made = unsafe { run_thread(stack, &mut report) };
+        let made = unsafe { run_thread(stack, len, &mut report) };
         let stack_low = stack as usize;
         // SAFETY: the thread, if any, has ended.
         unsafe { std::alloc::dealloc(stack, layout) };
         made?;
-        Self::from_report(&report, symbols, stack_low)
+        Self::from_report(&report, symbols, stack_low, len)
     }
 
     fn from_report(
         report: &Report,
         symbols: &Symbols,
         stack_low: usize,
+        stack_len: usize,
     ) -> Result<Self, Unsupported> {
         let base = report.base;
         let classify = |(index, &word): (usize, &usize)| match word {
             _ if index * 8 == symbols.offset_dtv => Word::Keep,
             _ if word.wrapping_sub(base) < report.sizeof_pthread => Word::Own(word - base),
             _ if word == stack_low => Word::StackLow,
-            _ if word == STACK => Word::StackSize,
-            _ if word.wrapping_sub(stack_low) < STACK => Word::Value(0),
+            _ if word == stack_len => Word::StackSize,
+            _ if word.wrapping_sub(stack_low) < stack_len => Word::Value(0),
             _ => Word::Value(word),
         };
         let words: Box<[Word]> = report.words.iter().enumerate().map(classify).collect();
@@ -121,14 +124,14 @@ impl Report {
 /// Makes the template thread, on `stack`, and waits for its report.
 ///
 /// # Safety
-/// `stack` has `STACK` bytes that nobody uses.
-unsafe fn run_thread(stack: *mut u8, report: &mut Report) -> Result<(), Unsupported> {
+/// `stack` has `len` bytes that nobody uses.
+unsafe fn run_thread(stack: *mut u8, len: usize, report: &mut Report) -> Result<(), Unsupported> {
     // SAFETY: plain C structures for which zero is a valid value to be initialised from.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     // SAFETY: live places; the stack is the caller's promise; the report outlives the join.
     unsafe {
         libc::pthread_attr_init(&raw mut attributes);
-        libc::pthread_attr_setstack(&raw mut attributes, stack.cast(), STACK);
+        libc::pthread_attr_setstack(&raw mut attributes, stack.cast(), len);
         let mut thread = 0;
         let argument = ptr::from_mut(report).cast();
         let made = libc::pthread_create(&raw mut thread, &raw const attributes, body, argument);
