@@ -10,4 +10,4 @@ cargo test --workspace
 cargo build --workspace --examples
 # Without the hooks no libc symbol is interposed; sanitizers and other interposers need that. Then
 # Lisle's own functions must still suspend.
-cargo test -p lisle --no-default-features --test park --test scope --test time
+cargo test -p lisle --no-default-features --test own_functions
