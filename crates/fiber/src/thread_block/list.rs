@@ -62,27 +62,32 @@ impl StackList {
     /// Proves that the lock is where it is taken to be.
     pub(super) fn verify(&self) -> Result<(), Unsupported> {
         const WRONG: Unsupported = Unsupported::Layout("the lock of the thread list");
-        // SAFETY: words of the loader's globals.
-        let cache_size = unsafe { ptr::read_volatile((self.head + CACHE_SIZE) as *const usize) };
-        if cache_size > 1 << 32 || self.in_flight().load(Ordering::Acquire) != 0 {
-            return Err(WRONG);
-        }
         // The maker is made first: making it takes the lock as well.
         let maker = std::thread::Builder::new().spawn(|| {
             std::thread::park();
             make_thread()
         });
         let maker = maker.map_err(|_| Unsupported::Memory)?;
-        let held = self.word().compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        maker.thread().unpark();
         let deadline = Instant::now() + Duration::from_secs(5);
-        while held && self.word().load(Ordering::Relaxed) != 2 && Instant::now() < deadline {
+        // Other threads may be making threads at this moment.
+        let free =
+            || self.word().compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        while !free() {
+            if Instant::now() > deadline {
+                maker.thread().unpark();
+                return Err(WRONG);
+            }
             std::thread::yield_now();
         }
-        let waited_for = held && self.word().load(Ordering::Relaxed) == 2;
-        if held {
-            self.unlock();
+        // SAFETY: a word of the loader's globals.
+        let cache_size = unsafe { ptr::read_volatile((self.head + CACHE_SIZE) as *const usize) };
+        let quiet = cache_size < 1 << 32 && self.in_flight().load(Ordering::Acquire) == 0;
+        maker.thread().unpark();
+        while quiet && self.word().load(Ordering::Relaxed) != 2 && Instant::now() < deadline {
+            std::thread::yield_now();
         }
+        let waited_for = quiet && self.word().load(Ordering::Relaxed) == 2;
+        self.unlock();
         let made = maker.join().unwrap_or(false);
         if waited_for && made { Ok(()) } else { Err(WRONG) }
     }

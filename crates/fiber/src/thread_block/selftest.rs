@@ -7,7 +7,6 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use lisle_sys::mmap;
 
@@ -18,17 +17,26 @@ const STACK: usize = 128 << 10;
 
 thread_local! {
     static INITIALISED: Cell<u64> = const { Cell::new(0x5eed) };
-    static WITH_DESTRUCTOR: Counted = const { Counted };
+    static WITH_DESTRUCTOR: Counted = const { Counted(Cell::new(ptr::null())) };
 }
 
-/// Counts destructors that ran on the block.
-static DESTRUCTORS: AtomicU32 = AtomicU32::new(0);
-
-struct Counted;
+/// Counts its destructor's runs where it was told to.
+struct Counted(Cell<*const Cell<u32>>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        DESTRUCTORS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: null, or the counter of the trial that goes on.
+        if let Some(counter) = unsafe { self.0.get().as_ref() } {
+            counter.set(counter.get() + 1);
+        }
+    }
+}
+
+/// As a key's destructor.
+extern "C" fn count(counter: *mut c_void) {
+    // SAFETY: the values set for the key are null or the counter of the trial that goes on.
+    if let Some(counter) = unsafe { counter.cast::<Cell<u32>>().as_ref() } {
+        counter.set(counter.get() + 1);
     }
 }
 
@@ -40,6 +48,8 @@ struct Trial<'a> {
     key: libc::pthread_key_t,
     /// A recursive lock that the other thread holds.
     held: UnsafeCell<libc::pthread_mutex_t>,
+    /// Destructors that ran on the block.
+    destructors: Cell<u32>,
     failed: Option<&'static str>,
 }
 
@@ -50,9 +60,6 @@ pub(super) fn run(blocks: &Blocks) -> Result<(), Unsupported> {
     // SAFETY: fresh zeroed memory, never freed.
     let block = unsafe { blocks.build(low, top) }.ok_or(Unsupported::Memory)?;
     let mut key = 0;
-    extern "C" fn count(_: *mut c_void) {
-        DESTRUCTORS.fetch_add(1, Ordering::Relaxed);
-    }
     // SAFETY: a live place and a function of the right type.
     if unsafe { libc::pthread_key_create(&raw mut key, Some(count)) } != 0 {
         return Err(Unsupported::SelfTest("no pthread key to be had"));
@@ -63,6 +70,7 @@ pub(super) fn run(blocks: &Blocks) -> Result<(), Unsupported> {
         there: Context::running(block.fs),
         key,
         held: UnsafeCell::new(libc::PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP),
+        destructors: Cell::new(0),
         failed: None,
     };
     let address = &raw mut trial;
@@ -117,18 +125,18 @@ fn check(trial: &Trial<'_>) -> Result<(), &'static str> {
             let lock = libc::pthread_mutex_trylock(trial.held.get());
             ensure(lock == libc::EBUSY, "owner of a lock")?;
             ensure(libc::pthread_getspecific(trial.key).is_null(), "initial key value")?;
-            libc::pthread_setspecific(trial.key, ptr::without_provenance(1));
+            libc::pthread_setspecific(trial.key, ptr::from_ref(&trial.destructors).cast());
         }
         ensure(INITIALISED.get() == 0x5eed, "initial thread-local")?;
         INITIALISED.set(round);
-        WITH_DESTRUCTOR.with(|_| ());
-        let before = DESTRUCTORS.load(Ordering::Relaxed);
+        WITH_DESTRUCTOR.with(|counted| counted.0.set(&raw const trial.destructors));
+        trial.destructors.set(0);
         // SAFETY: the end of a coroutine as far as the block can tell; no thread-local is in use.
         unsafe {
             trial.blocks.run_destructors();
             trial.blocks.restore();
         }
-        ensure(DESTRUCTORS.load(Ordering::Relaxed) - before == 2, "destructors")?;
+        ensure(trial.destructors.get() == 2, "destructors")?;
     }
     Ok(())
 }
