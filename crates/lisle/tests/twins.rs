@@ -420,3 +420,121 @@ fn an_epoll_instance_of_the_programs_own() {
         }
     });
 }
+
+#[test]
+fn parts_and_messages() {
+    twins(|coroutine| {
+        let (ours, theirs) = tcp_pair();
+        let partner = aside(coroutine, move || {
+            a_moment();
+            let (one, two) = (*b"hello ", *b"world");
+            let part = |text: &[u8]| libc::iovec {
+                iov_base: text.as_ptr().cast_mut().cast(),
+                iov_len: text.len(),
+            };
+            let parts = [part(&one), part(&[]), part(&two)];
+            // SAFETY: live parts; all-zero is a message without anything.
+            unsafe {
+                let written = libc::writev(theirs.as_raw_fd(), parts.as_ptr(), 3);
+                a_moment();
+                let mut message: libc::msghdr = std::mem::zeroed();
+                message.msg_iov = parts.as_ptr().cast_mut();
+                message.msg_iovlen = 3;
+                (written, libc::sendmsg(theirs.as_raw_fd(), &raw const message, 0))
+            }
+        });
+        let (mut one, mut two) = ([0_u8; 4], [0_u8; 64]);
+        let mut parts = [
+            libc::iovec { iov_base: one.as_mut_ptr().cast(), iov_len: one.len() },
+            libc::iovec { iov_base: two.as_mut_ptr().cast(), iov_len: two.len() },
+        ];
+        // SAFETY: live parts; all-zero is a message without anything.
+        let (read, received) = unsafe {
+            let read = libc::readv(ours.as_raw_fd(), parts.as_ptr(), 2);
+            let mut message: libc::msghdr = std::mem::zeroed();
+            message.msg_iov = parts.as_mut_ptr();
+            message.msg_iovlen = 2;
+            (read, libc::recvmsg(ours.as_raw_fd(), &raw mut message, 0))
+        };
+        vec![format!("{read} {received} {one:?} {two:?} {:?}", partner())]
+    });
+}
+
+#[test]
+fn locks_on_files() {
+    twins(|coroutine| {
+        let path = std::env::temp_dir()
+            .join(format!("lisle-twins-lock-{}-{coroutine}", std::process::id()));
+        let open = || std::fs::File::create(&path).unwrap();
+        let (ours, theirs) = (open(), open());
+        // SAFETY: plain calls on descriptors of our own.
+        let lock = |fd, how| unsafe { libc::flock(fd, how) as isize };
+        let mut lines = vec![told("theirs", lock(theirs.as_raw_fd(), libc::LOCK_EX))];
+        lines.push(told("not now", lock(ours.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB)));
+        let partner = aside(coroutine, move || {
+            a_moment();
+            drop(theirs);
+        });
+        lines.push(told("ours", lock(ours.as_raw_fd(), libc::LOCK_EX)));
+        partner();
+        std::fs::remove_file(&path).unwrap();
+        lines
+    });
+}
+
+#[test]
+fn moving_bytes_within_the_kernel() {
+    twins(|coroutine| {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let (from, mut into) = std::io::pipe().unwrap();
+        let partner = aside(coroutine, move || {
+            a_moment();
+            into.write_all(b"spliced").unwrap();
+        });
+        let null_offset = null_mut();
+        // SAFETY: descriptors of our own, no offsets.
+        let moved = unsafe {
+            libc::splice(from.as_raw_fd(), null_offset, theirs.as_raw_fd(), null_offset, 64, 0)
+        };
+        partner();
+        let mut text = [0; 7];
+        ours.read_exact(&mut text).unwrap();
+        vec![told("splice", moved), format!("{text:?}")]
+    });
+}
+
+#[test]
+fn readiness_in_other_forms() {
+    twins(|coroutine| {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let fd = ours.as_raw_fd();
+        let partner = aside(coroutine, move || {
+            a_moment();
+            theirs.write_all(b"x").unwrap();
+            theirs
+        });
+        let mut lines = Vec::new();
+        // SAFETY: live places; a set with one descriptor below its size.
+        unsafe {
+            let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+            let soon = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            let early = libc::ppoll(&raw mut entry, 1, &raw const soon, null());
+            lines.push(told("ppoll", early as isize));
+            let mut set: libc::fd_set = std::mem::zeroed();
+            libc::FD_SET(fd, &raw mut set);
+            let ready = libc::select(fd + 1, &raw mut set, null_mut(), null_mut(), null_mut());
+            lines.push(format!("{} {}", told("select", ready as isize), libc::FD_ISSET(fd, &set)));
+            let late = libc::ppoll(&raw mut entry, 1, null(), null());
+            lines.push(format!("{} {}", told("ppoll", late as isize), entry.revents));
+            lines.push(told("usleep", libc::usleep(1_000) as isize));
+            lines.push(format!("sleep: {}", libc::sleep(0)));
+            let copy = libc::dup(fd);
+            lines.push(told("dup3 to itself", libc::dup3(copy, copy, 0) as isize));
+            let number = copy as libc::c_uint;
+            lines.push(told("close_range", libc::close_range(number, number, 0) as isize));
+            lines.push(told("gone", libc::close(copy) as isize));
+        }
+        drop(partner());
+        lines
+    });
+}
