@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The README's test command, then what it does not reach. The tests of 1:1 mode are among the
-# first: crates/lisle/tests/threads_mode.rs.
+# The README's test command, then what it does not reach. The tests of 1:1 mode and of epoll are
+# among the first: crates/lisle/tests/other_modes.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod demo;
+mod doctor;
 // The very file that readers are shown as an example, so that the demo measures what they read.
 // This crate is not published, so a path out of it does no harm.
 #[path = "../../lisle/examples/http_server.rs"]
@@ -16,6 +17,7 @@ Usage: lisle <command> [options]
 
 Commands:
   demo    Run one HTTP server on coroutines, then on OS threads, and compare them
+  doctor  Tell how coroutines run on this machine, and why
   lab     Run the laboratory's experiments
 
 Options:
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         "demo" => demo::main(&args),
         demo::SERVER_COMMAND => demo::server_main(&args),
         demo::CLIENT_COMMAND => demo::client_main(&args),
+        "doctor" => doctor::main(&args),
         "lab" => lisle_lab::main(args),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");

@@ -8,7 +8,7 @@
 //! ```text
 //!   what a worker runs        ring (its own, others steal)   inject (everybody's)   list (a batch)
 //!   who may sleep             idle
-//!   who ends a wait           wait
+//!   who ends a wait           wait                           completion (of a request)
 //!   when a wait ends          timers
 //!   what holds them together  spin, pad, primitive (std or loom)
 //!   what was measured         histogram
@@ -17,8 +17,9 @@
 //! # Layers
 //!
 //! A file imports only from files further left: `primitive` ← `pad`, `spin`, `wait` ← `list`,
-//! `ring`, `idle` ← `inject`; `timers` and `histogram` import nothing.
+//! `ring`, `idle`, `completion` ← `inject`; `timers` and `histogram` import nothing.
 
+mod completion;
 mod histogram;
 mod idle;
 mod inject;
@@ -30,6 +31,7 @@ mod spin;
 mod timers;
 mod wait;
 
+pub use completion::Completion;
 pub use histogram::{Bucket, Histogram, ParseHistogramError};
 pub use idle::{Idle, MAX_WORKERS};
 pub use inject::Injector;

@@ -56,6 +56,16 @@ impl Ticket {
     pub const fn low(self) -> u32 {
         self.0 as u32 & (u32::MAX >> 2)
     }
+
+    /// Its number: 56 bits.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The ticket with a number that [`number`](Self::number) gave.
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Ticket(number)
+    }
 }
 
 /// Why a wait ended.

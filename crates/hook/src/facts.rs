@@ -78,6 +78,51 @@ pub(crate) fn kind(fd: i32, descriptor: &Descriptor) -> Kind {
     }
 }
 
+/// Notes a socket that was just made: everything about it is known.
+pub(crate) fn learn(fd: i32, domain: i32, kind: i32, protocol: i32) {
+    if !lisle_rt::can_suspend() {
+        return forget(fd);
+    }
+    let nonblock = if kind & libc::SOCK_NONBLOCK != 0 { NONBLOCK } else { 0 };
+    let kind = kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+    let protocol = match (domain, kind, protocol) {
+        (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM, 0) => libc::IPPROTO_TCP,
+        _ => protocol,
+    };
+    note(fd, socket_kind(kind, domain, protocol) as u64 | nonblock);
+}
+
+/// Notes a socket that was just accepted from a listener, of which it has the kind and, as far as
+/// it is told by its system call, nothing else: timeouts are inherited by some kinds.
+pub(crate) fn inherit(fd: i32, listener: &Descriptor, flags: i32) {
+    let known = listener.facts().load(Ordering::Relaxed);
+    if known & (RECEIVE_TIMEOUT | SEND_TIMEOUT) != 0 || known & 0xff == 0 {
+        return forget(fd);
+    }
+    note(fd, known & 0xff | if flags & libc::SOCK_NONBLOCK != 0 { NONBLOCK } else { 0 });
+}
+
+fn note(fd: i32, known: u64) {
+    forget(fd);
+    if let Some(descriptor) = Descriptor::new(fd) {
+        let changes = u64::from(CHANGES.load(Ordering::Relaxed));
+        descriptor.facts().store(known | changes << 32, Ordering::Relaxed);
+    }
+}
+
+/// Forgets what is known of a number that a new file was just given. There is something to forget
+/// if the old file was closed in a way that no hook sees.
+pub(crate) fn forget(fd: i32) {
+    if fd >= 0
+        && lisle_rt::can_suspend()
+        && let Some(descriptor) = Descriptor::new(fd)
+        && descriptor.facts().load(Ordering::Relaxed) != 0
+    {
+        lisle_rt::closing(fd);
+        lisle_rt::closed(fd);
+    }
+}
+
 /// Corrects the kind.
 pub(crate) fn set_kind(descriptor: &Descriptor, kind: Kind) {
     let facts = descriptor.facts();
@@ -89,21 +134,23 @@ fn find_out(fd: i32) -> Option<Kind> {
     Some(match sys::identity(fd).ok()?.0 {
         libc::S_IFSOCK => {
             let option = |name| socket::option(fd, name).unwrap_or(0);
-            match (option(libc::SO_TYPE), option(libc::SO_DOMAIN)) {
-                (libc::SOCK_STREAM, libc::AF_INET | libc::AF_INET6)
-                    if option(libc::SO_PROTOCOL) == libc::IPPROTO_TCP =>
-                {
-                    Kind::TcpStream
-                }
-                (libc::SOCK_STREAM, _) => Kind::Stream,
-                (libc::SOCK_DGRAM, libc::AF_UNIX) => Kind::UnixDatagram,
-                _ => Kind::Datagram,
-            }
+            socket_kind(option(libc::SO_TYPE), option(libc::SO_DOMAIN), option(libc::SO_PROTOCOL))
         }
         libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK | libc::S_IFLNK => Kind::Plain,
         // Anonymous files have no type; many, like pipes, know RWF_NOWAIT.
         _ => Kind::Nowait,
     })
+}
+
+fn socket_kind(kind: i32, domain: i32, protocol: i32) -> Kind {
+    match (kind, domain) {
+        (libc::SOCK_STREAM, libc::AF_INET | libc::AF_INET6) if protocol == libc::IPPROTO_TCP => {
+            Kind::TcpStream
+        }
+        (libc::SOCK_STREAM, _) => Kind::Stream,
+        (libc::SOCK_DGRAM, libc::AF_UNIX) => Kind::UnixDatagram,
+        _ => Kind::Datagram,
+    }
 }
 
 /// Whether the user wants this open file not to block.

@@ -1,6 +1,13 @@
-//! Operations on descriptors that wait: try, wait, try again.
+//! Operations on descriptors that wait: try, wait, try again; or have the kernel do it.
+//!
+//! Where coroutines wait for readiness, an operation is *tried* without blocking and waited for in
+//! between. Where they wait for completion it is *submitted*: a call that would block is made by
+//! the kernel, and what it returned is what comes back. Which operations are tried before they are
+//! submitted is a matter of measurement; see "Waiting for the kernel" in DESIGN.md.
 
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Moved};
+use lisle_rt::request::{self, Performed};
+use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd};
 
 use crate::facts::{self, Kind};
@@ -51,6 +58,11 @@ impl Operation {
         facts::set_kind(&self.descriptor, kind);
     }
 
+    /// The descriptor that the open file has now.
+    pub(crate) fn descriptor(&self) -> Descriptor {
+        self.descriptor
+    }
+
     /// The number that the open file has now.
     pub(crate) fn fd(&self) -> i32 {
         self.fd
@@ -78,13 +90,77 @@ impl Operation {
         }
     }
 
-    /// As [`run`](Self::run), for an attempt to read up to `wanted` bytes of a stream whose short
-    /// reads mean that everything was read: then the next attempt waits first.
-    pub(crate) fn run_draining(
+    /// As [`run`](Self::run), but where coroutines wait for completion the kernel does what `entry`
+    /// says; `at_once` without an attempt before.
+    ///
+    /// # Safety
+    /// The entry is for the given descriptor, and what it names is as its system call wants it.
+    pub(crate) unsafe fn run_submitting(
         &mut self,
-        wanted: usize,
+        at_once: bool,
+        entry: impl Fn(i32) -> Entry,
         mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
     ) -> Result<usize, Errno> {
+        if !request::available() {
+            return self.run(attempt);
+        }
+        if !at_once || self.is_nonblocking() {
+            match attempt(self.fd) {
+                Err(Errno::AGAIN) if !self.is_nonblocking() => {}
+                result => return result,
+            }
+        }
+        // SAFETY: the caller's obligation.
+        match unsafe { self.submit(entry) } {
+            // What came in time counts, however late this coroutine runs.
+            None => attempt(self.fd),
+            Some(Err(Errno::AGAIN)) => self.run(attempt),
+            Some(result) => result,
+        }
+    }
+
+    /// Has the kernel do what `entry` says, until the file's own timeout. None if that passed.
+    ///
+    /// # Safety
+    /// As for [`run_submitting`](Self::run_submitting).
+    pub(crate) unsafe fn submit(
+        &mut self,
+        entry: impl Fn(i32) -> Entry,
+    ) -> Option<Result<usize, Errno>> {
+        let deadline = self.deadline();
+        loop {
+            // SAFETY: the caller's obligation.
+            match unsafe { request::perform(entry(self.fd), deadline) } {
+                Some(Performed::Done(Err(Errno::INTR))) => {}
+                Some(Performed::Done(result)) => return Some(result),
+                Some(Performed::TimedOut) => return None,
+                None => return Some(Err(Errno::AGAIN)),
+            }
+        }
+    }
+
+    /// As [`run`](Self::run), for an attempt to read up to `wanted` bytes of a stream whose short
+    /// reads mean that everything was read: then the next attempt waits first.
+    ///
+    /// # Safety
+    /// As for [`run_submitting`](Self::run_submitting).
+    pub(crate) unsafe fn run_draining(
+        &mut self,
+        wanted: usize,
+        entry: impl Fn(i32) -> Entry,
+        mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        if request::available() {
+            let known_empty = self.descriptor.is_drained(0);
+            // SAFETY: the caller's obligation.
+            let result = unsafe { self.run_submitting(known_empty, entry, attempt) };
+            if let Ok(got) = result
+                && (got < wanted) != known_empty
+            {
+                self.descriptor.set_drained(got < wanted);
+            }
+            return result;
+        }
         loop {
             let ticks = self.descriptor.ticks(self.direction);
             let known_empty =
@@ -109,10 +185,8 @@ impl Operation {
         if self.expired || self.is_nonblocking() {
             return Err(Errno::AGAIN);
         }
-        let (number, descriptor, direction) = (self.fd, self.descriptor, self.direction);
-        let deadline =
-            *self.deadline.get_or_insert_with(|| facts::deadline(number, &descriptor, direction));
-        match descriptor.wait(direction, ticks, deadline) {
+        let deadline = self.deadline();
+        match self.descriptor.wait(self.direction, ticks, deadline) {
             Ended::Ready => {}
             Ended::TimedOut => self.expired = true,
             Ended::Closed(Some(moved)) => return self.follow(moved),
@@ -125,6 +199,12 @@ impl Operation {
         } else {
             Err(Errno(libc::EBADF))
         }
+    }
+
+    /// When to give up, by the file's own timeout, which begins at the first wait.
+    fn deadline(&mut self) -> Option<u64> {
+        let (number, descriptor, direction) = (self.fd, self.descriptor, self.direction);
+        *self.deadline.get_or_insert_with(|| facts::deadline(number, &descriptor, direction))
     }
 
     /// Goes on with the open file under its new number.
@@ -206,30 +286,57 @@ impl Vectors {
 /// # Errors
 /// Those of the first attempt to fail before anything was written; later ones end the write with
 /// the number of bytes done.
-pub(crate) fn write_all(
+pub(crate) fn write_all_by_parts(
     operation: &mut Operation,
     total: usize,
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
+    let first = operation.run(|fd| attempt(fd, 0))?;
+    Ok(write_rest(operation, total, first, attempt))
+}
+
+/// As [`write_all_by_parts`]; where coroutines wait for completion the kernel does what `first`
+/// says of it, `at_once` without an attempt before.
+///
+/// # Safety
+/// `first` is for all of it; see [`Operation::run_submitting`].
+pub(crate) unsafe fn write_all(
+    operation: &mut Operation,
+    total: usize,
+    at_once: bool,
+    first: impl Fn(i32) -> Entry,
+    mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    // SAFETY: the caller's obligation.
+    let first = unsafe { operation.run_submitting(at_once, first, |fd| attempt(fd, 0))? };
+    Ok(write_rest(operation, total, first, attempt))
+}
+
+/// What follows the first part; returns all that was done.
+fn write_rest(
+    operation: &mut Operation,
+    total: usize,
+    mut done: usize,
+    mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
+) -> usize {
+    if done == 0 || done >= total {
+        return done;
+    }
     let is_socket = operation.kind().is_socket();
-    let mut done = 0;
     loop {
         let result = operation.run(|fd| {
             // A connection's error is left for the next call once something was written.
-            if is_socket && done > 0 && fd::ready_now(fd, libc::POLLOUT) & libc::POLLHUP != 0 {
+            if is_socket && fd::ready_now(fd, libc::POLLOUT) & libc::POLLHUP != 0 {
                 return Ok(0);
             }
             attempt(fd, done)
         });
         match result {
-            Ok(count) => {
-                done += count;
-                if done >= total || count == 0 {
-                    return Ok(done);
-                }
-            }
-            Err(_) if done > 0 => return Ok(done),
-            Err(errno) => return Err(errno),
+            Ok(count) if count > 0 => done += count,
+            _ => return done,
+        }
+        if done >= total {
+            return done;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use lisle_rt::{Config, Runtime};
 
-pub use lisle_rt::AlreadyStarted;
+pub use lisle_rt::{AlreadyStarted, PollerKind as Poller};
 
 /// How coroutines are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,24 @@ pub fn workers() -> usize {
         Some(rt) => rt.workers(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     }
+}
+
+/// How coroutines wait for descriptors; none in 1:1 mode. Starts the runtime if it has not started
+/// yet.
+pub fn poller() -> Option<Poller> {
+    current_or_start().map(|rt| rt.poller().0)
+}
+
+/// Why coroutines wait by epoll although io_uring was not ruled out. Starts the runtime if it has
+/// not started yet.
+pub fn uring_unavailable() -> Option<&'static str> {
+    current_or_start().and_then(|rt| rt.poller().1)
+}
+
+/// Why coroutines are OS threads although that was not asked for. Starts the runtime if it has not
+/// started yet.
+pub fn coroutines_unavailable() -> Option<&'static str> {
+    Runtime::get_or_start().err()
 }
 
 /// The runtime, or none in 1:1 mode.
@@ -89,6 +107,14 @@ impl Builder {
     /// The mode. Default: `LISLE_MODE` (`coroutines` or `threads`), else coroutines.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.config.threads = Some(mode == Mode::Threads);
+        self
+    }
+
+    /// How coroutines wait for descriptors. Default: `LISLE_POLLER` (`uring` or `epoll`), else
+    /// io_uring, or epoll where that is not to be had. If io_uring was asked for and is not to be
+    /// had, one line on standard error says why.
+    pub fn poller(mut self, poller: Poller) -> Self {
+        self.config.poller = Some(poller);
         self
     }
 

@@ -29,7 +29,7 @@ fn the_program_runs_on_threads_and_says_why() {
         // They were asked for: nothing to fall back from.
         return;
     }
-    let ended = in_child(&[], || {
+    let ended = in_child(&[("LISLE_POLLER", "epoll")], || {
         exhaust_descriptors();
         assert_eq!(mode(), Mode::Threads);
         let all: Vec<_> = (0..8).map(|own| lisle::spawn(move || own * own)).collect();

@@ -12,6 +12,17 @@ pub struct Config {
     pub stack_size: Option<usize>,
     /// Use 1:1 mode: each coroutine an OS thread.
     pub threads: Option<bool>,
+    /// How coroutines wait for descriptors.
+    pub poller: Option<PollerKind>,
+}
+
+/// How coroutines wait for descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollerKind {
+    /// The kernel does what would block, and tells when it has: io_uring.
+    Uring,
+    /// The kernel tells what would not block any more: epoll.
+    Epoll,
 }
 
 /// The runtime runs already, so its set-up cannot change any more.
@@ -34,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     pub(crate) stack_size: usize,
     pub(crate) threads: bool,
+    /// None: io_uring, or epoll where that is not to be had.
+    pub(crate) poller: Option<PollerKind>,
 }
 
 impl Settings {
@@ -51,6 +64,13 @@ impl Settings {
                 _ => None,
             })
         };
+        let poller = || {
+            variable("LISLE_POLLER", |text| match text {
+                "uring" => Some(PollerKind::Uring),
+                "epoll" => Some(PollerKind::Epoll),
+                _ => None,
+            })
+        };
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = config.workers.or_else(|| number("LISLE_WORKERS")).unwrap_or_else(available);
         Settings {
@@ -61,6 +81,7 @@ impl Settings {
                 .unwrap_or(Self::STACK_SIZE)
                 .max(Self::STACK_SIZE / 8),
             threads: config.threads.or_else(threads).unwrap_or(false),
+            poller: config.poller.or_else(poller),
         }
     }
 }

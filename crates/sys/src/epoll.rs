@@ -52,6 +52,11 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut())
     }
 
+    /// The instance's own descriptor.
+    pub fn fd(&self) -> i32 {
+        self.fd
+    }
+
     fn control(&self, op: i32, fd: i32, event: *mut Event) -> Result<(), Errno> {
         let args = [self.fd as usize, op as usize, fd as usize, event as usize, 0, 0];
         // SAFETY: `event` is a live event, or null where the operation ignores it.

@@ -22,6 +22,7 @@ mod raw;
 pub mod signal;
 pub mod socket;
 pub mod thread;
+pub mod uring;
 
 pub use errno::Errno;
 pub use raw::syscall;

@@ -1,14 +1,27 @@
-//! `accept` and `connect`.
+//! `socket`, `accept` and `connect`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{sockaddr, socklen_t};
 use lisle_core::RawSpin;
 use lisle_rt::descriptor::Direction;
+use lisle_rt::request;
+use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd as sys, socket, syscall};
 
+use crate::facts::{self, Kind};
 use crate::real::{outcome, real};
 use crate::transfer::Operation;
+
+/// See socket(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
+    let fd = real!(socket(domain, kind, protocol): fn(i32, i32, i32) -> i32);
+    if fd >= 0 {
+        facts::learn(fd, domain, kind, protocol);
+    }
+    fd
+}
 
 /// See accept(2).
 #[unsafe(no_mangle)]
@@ -61,22 +74,34 @@ unsafe fn accept_waiting(
     if operation.is_nonblocking() {
         return None;
     }
+    if request::available() {
+        let entry = |fd| Entry::accept(fd, address, address_len, flags);
+        // SAFETY: the caller's obligation.
+        let result = unsafe { operation.submit(entry) }.unwrap_or(Err(Errno::AGAIN));
+        if let Ok(accepted) = result {
+            facts::inherit(accepted as i32, &operation.descriptor(), flags);
+        }
+        return Some(result);
+    }
     let turn = Turn::of(fd);
     let result = operation.run(|fd| turn.accept_if_ready(fd, || accept(fd)));
     if result == Err(BLOCK) {
         // The count keeps coroutines from taking this for a listener of theirs alone.
         return Some(lisle_rt::blocking(|| turn.accept_blocking(|| accept(fd))));
     }
+    if let Ok(accepted) = result {
+        facts::inherit(accepted as i32, &operation.descriptor(), flags);
+    }
     Some(result)
 }
 
 /// Whose turn it is to accept from a listener.
 ///
-/// There is no `accept` that does not block on a blocking socket, so coroutines call it when the
-/// socket is ready. Two that saw the same connection would both call it and one would block its
-/// worker; hence looking and calling is done by one at a time. OS threads that accept from the same
-/// listener are counted, and while there are any, coroutines accept on spare carriers, where
-/// blocking does no harm.
+/// Without io_uring there is no `accept` that does not block on a blocking socket, so coroutines
+/// call it when the socket is ready. Two that saw the same connection would both call it and one
+/// would block its worker; hence looking and calling is done by one at a time. OS threads that
+/// accept from the same listener are counted, and while there are any, coroutines accept on spare
+/// carriers, where blocking does no harm.
 ///
 /// Listeners are told apart by their inode number, since duplicates of a descriptor share the
 /// queue. Different ones may share a turn, which costs a little waiting.
@@ -152,13 +177,26 @@ impl Turn {
 
 /// See connect(2).
 ///
-/// There is no `connect` that does not block on a blocking socket, short of setting `O_NONBLOCK`
-/// on it for others to see; so it blocks a spare carrier.
+/// Without io_uring there is no `connect` that does not block on a blocking socket, short of
+/// setting `O_NONBLOCK` on it for others to see; so it blocks a spare carrier. So it does for
+/// sockets that are not TCP's: what they wait for makes no event.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn connect(fd: i32, address: *const sockaddr, len: socklen_t) -> i32 {
     let plain = || real!(connect(fd, address, len): fn(i32, *const sockaddr, socklen_t) -> i32);
-    match Operation::new(fd, Direction::Write) {
-        Some(operation) if !operation.is_nonblocking() => lisle_rt::blocking(plain),
-        _ => plain(),
+    let Some(mut operation) = Operation::new(fd, Direction::Write) else { return plain() };
+    let kind = operation.kind();
+    // Giving a datagram socket its peer waits for nothing.
+    if operation.is_nonblocking() || matches!(kind, Kind::Datagram | Kind::UnixDatagram) {
+        return plain();
+    }
+    if kind != Kind::TcpStream || !request::available() {
+        return lisle_rt::blocking(plain);
+    }
+    // SAFETY: the caller's obligation.
+    match unsafe { operation.submit(|fd| Entry::connect(fd, address, len)) } {
+        // The attempt goes on, as after a timeout on a thread.
+        None => outcome(Err(Errno(libc::EINPROGRESS))) as i32,
+        Some(Err(Errno::AGAIN)) => lisle_rt::blocking(plain),
+        Some(result) => outcome(result) as i32,
     }
 }

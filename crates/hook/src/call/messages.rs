@@ -5,14 +5,23 @@ use std::ptr::{null, null_mut};
 
 use libc::{msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use lisle_rt::descriptor::Direction;
+use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts::Kind;
 use crate::real::{outcome, real};
-use crate::transfer::{Operation, Vectors, write_all};
+use crate::transfer::{Operation, Vectors, write_all, write_all_by_parts};
 
 /// With these a call does not wait for what the descriptor becomes ready for.
 const NEVER_WAIT: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB;
+
+/// Whether what is sent on streams is submitted at once rather than tried.
+const SUBMIT: bool = true;
+
+/// Whether the kernel may send it for us: it does so without `SIGPIPE`, whatever the flags.
+fn may_submit(flags: i32) -> bool {
+    flags & libc::MSG_NOSIGNAL != 0
+}
 
 /// See recv(2).
 #[unsafe(no_mangle)]
@@ -89,10 +98,17 @@ pub(super) unsafe fn receive(
         }
         return receive_all(&mut operation, len, attempt);
     }
-    if kind == Kind::TcpStream && flags == 0 && len != 0 {
-        return operation.run_draining(len, |fd| attempt(fd, 0));
+    if kind == Kind::TcpStream && flags == 0 && len != 0 && address.is_null() {
+        let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
+        // SAFETY: the caller's obligation. Of a stream there is no address.
+        return unsafe { operation.run_draining(len, entry, |fd| attempt(fd, 0)) };
     }
-    operation.run(|fd| attempt(fd, 0))
+    if !address.is_null() {
+        return operation.run(|fd| attempt(fd, 0));
+    }
+    let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
+    // SAFETY: the caller's obligation.
+    unsafe { operation.run_submitting(false, entry, |fd| attempt(fd, 0)) }
 }
 
 /// Receives until the buffer is full, the stream ends, or an error or timeout comes.
@@ -151,7 +167,9 @@ pub(super) unsafe fn receive_message(
     if flags & libc::MSG_WAITALL != 0 {
         return lisle_rt::blocking(|| call(operation.fd(), flags));
     }
-    operation.run(|fd| call(fd, flags | libc::MSG_DONTWAIT))
+    let entry = |fd| Entry::receive_message(fd, message, flags);
+    // SAFETY: the caller's obligation.
+    unsafe { operation.run_submitting(false, entry, |fd| call(fd, flags | libc::MSG_DONTWAIT)) }
 }
 
 /// See send(2).
@@ -221,7 +239,13 @@ pub(super) unsafe fn transmit(
     }
     let attempt = |fd: i32, done: usize| call(fd, done, flags_of_part(flags, done));
     match kind {
-        Kind::TcpStream | Kind::Stream => write_all(&mut operation, len, attempt),
+        Kind::TcpStream | Kind::Stream if may_submit(flags) => {
+            let first = |fd| Entry::send(fd, buf.cast(), len, flags);
+            // SAFETY: the caller's obligation. Of a stream the address is ignored, or an error
+            // that the attempt finds.
+            unsafe { write_all(&mut operation, len, SUBMIT && address.is_null(), first, attempt) }
+        }
+        Kind::TcpStream | Kind::Stream => write_all_by_parts(&mut operation, len, attempt),
         Kind::UnixDatagram => {
             or_blocking(&mut operation, |fd| call(fd, 0, flags), |fd| attempt(fd, 0))
         }
@@ -293,7 +317,8 @@ pub(super) unsafe fn transmit_message(
     // SAFETY: the caller's obligation.
     let mut rest = unsafe { Vectors::new(iov, count) };
     let total = rest.after(0).iter().fold(0_usize, |sum, v| sum.saturating_add(v.iov_len));
-    write_all(&mut operation, total, |fd, done| {
+    let first = |fd| Entry::send_message(fd, message, flags);
+    let rest = |fd: i32, done: usize| {
         if done == 0 {
             return whole(fd);
         }
@@ -305,5 +330,10 @@ pub(super) unsafe fn transmit_message(
         part.msg_control = null_mut();
         part.msg_controllen = 0;
         call(fd, &raw const part, flags_of_part(flags, done))
-    })
+    };
+    if !may_submit(flags) {
+        return write_all_by_parts(&mut operation, total, rest);
+    }
+    // SAFETY: the caller's obligation.
+    unsafe { write_all(&mut operation, total, SUBMIT, first, rest) }
 }

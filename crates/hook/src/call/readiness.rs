@@ -83,16 +83,16 @@ unsafe fn poll_until(
         };
         for entry in entries.iter().filter(|entry| entry.fd >= 0) {
             let descriptor = Descriptor::new(entry.fd)?;
-            let mut add = |direction| {
-                let ticks = descriptor.ticks(direction);
-                interests.push(Interest { descriptor, direction, ticks });
+            let mut add = |direction, events: i16| {
+                let (ticks, events) = (descriptor.ticks(direction), u32::from(events as u16));
+                interests.push(Interest { descriptor, direction, ticks, events });
             };
             // Ends and errors are reported whatever was asked for, and count as readable.
             if entry.events & WRITE == 0 || entry.events & !WRITE != 0 {
-                add(Direction::Read);
+                add(Direction::Read, entry.events & !WRITE);
             }
             if entry.events & WRITE != 0 {
-                add(Direction::Write);
+                add(Direction::Write, entry.events & WRITE);
             }
         }
         // After the ticks were read, so that an event from now on changes them.

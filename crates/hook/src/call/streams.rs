@@ -4,6 +4,7 @@ use std::ffi::c_void;
 
 use libc::{iovec, size_t, ssize_t};
 use lisle_rt::descriptor::Direction;
+use lisle_sys::uring::{CURRENT_POSITION, Entry};
 use lisle_sys::{Errno, fd as sys, syscall};
 
 use super::messages;
@@ -118,7 +119,11 @@ unsafe fn read_vectors(
                 return Some(messages::receive_message(operation, &raw mut message, 0));
             }
             Kind::Polled => read_polled(&mut operation, iov, count),
-            _ => match operation.run(|fd| sys::read_nowait(fd, iov, count)) {
+            _ => match operation.run_submitting(
+                false,
+                |fd| Entry::read(fd, iov, count, CURRENT_POSITION, 0),
+                |fd| sys::read_nowait(fd, iov, count),
+            ) {
                 // The plain call fails in the same way, if it is not the flag that is wrong.
                 Err(Errno::INVAL) => lisle_rt::blocking(|| readv_plain(operation.fd(), iov, count)),
                 Err(Errno(libc::EOPNOTSUPP)) => {
@@ -139,11 +144,15 @@ unsafe fn read_polled(
     iov: *const iovec,
     count: usize,
 ) -> Result<usize, Errno> {
-    operation.run(|fd| match sys::ready_now(fd, libc::POLLIN) {
+    let attempt = |fd| match sys::ready_now(fd, libc::POLLIN) {
         0 => Err(Errno::AGAIN),
         // SAFETY: the caller's obligation.
         _ => unsafe { readv_plain(fd, iov, count) },
-    })
+    };
+    // The kernel's own read cannot lose what is there to another reader and block.
+    let entry = |fd| Entry::read(fd, iov, count, CURRENT_POSITION, 0);
+    // SAFETY: the caller's obligation.
+    unsafe { operation.run_submitting(true, entry, attempt) }
 }
 
 /// # Safety
@@ -190,7 +199,8 @@ unsafe fn write_vectors(
             Kind::Polled => write_polled(&mut operation, iov, count, total),
             _ => {
                 let mut rest = Vectors::new(iov, count);
-                let result = write_all(&mut operation, total, |fd, done| {
+                let first = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+                let result = write_all(&mut operation, total, false, first, |fd, done| {
                     let rest = rest.after(done);
                     sys::write_nowait(fd, rest.as_ptr(), rest.len())
                 });
@@ -218,15 +228,19 @@ unsafe fn write_polled(
 ) -> Result<usize, Errno> {
     if !matches!(sys::identity(operation.fd()), Ok((libc::S_IFIFO, _))) {
         // A device takes each call for a message.
-        return operation.run(|fd| match sys::ready_now(fd, libc::POLLOUT) {
+        let attempt = |fd| match sys::ready_now(fd, libc::POLLOUT) {
             0 => Err(Errno::AGAIN),
             // SAFETY: the caller's obligation.
             _ => unsafe { writev_plain(fd, iov, count) },
-        });
+        };
+        let entry = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+        // SAFETY: the caller's obligation.
+        return unsafe { operation.run_submitting(true, entry, attempt) };
     }
     // SAFETY: the caller's obligation.
     let mut rest = unsafe { Vectors::new(iov, count) };
-    write_all(operation, total, |fd, done| {
+    let first = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+    let part = |fd: i32, done: usize| {
         if sys::ready_now(fd, libc::POLLOUT) == 0 {
             return Err(Errno::AGAIN);
         }
@@ -235,7 +249,9 @@ unsafe fn write_polled(
         let len = part.iov_len.min(libc::PIPE_BUF);
         // SAFETY: the caller's obligation.
         unsafe { syscall(libc::SYS_write, [fd as usize, part.iov_base as usize, len, 0, 0, 0]) }
-    })
+    };
+    // SAFETY: the caller's obligation.
+    unsafe { write_all(operation, total, false, first, part) }
 }
 
 /// # Safety

@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 use lisle_core::{Cause, List};
+use lisle_sys::Errno;
+use lisle_sys::uring::Entry;
 
 use super::current;
 use super::poller::{Slot, Waiter};
+use super::request::{self, Performed};
 use super::shared::shared;
 use super::task::Task;
 use super::wait::{self, Wait};
@@ -33,8 +36,8 @@ impl fmt::Debug for Descriptor {
 
 impl fmt::Debug for Interest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Interest { descriptor, direction, ticks } = self;
-        write!(f, "{descriptor:?} {direction:?} after {ticks}")
+        let Interest { descriptor, direction, ticks, events } = self;
+        write!(f, "{descriptor:?} {direction:?} after {ticks}, {events:#x}")
     }
 }
 
@@ -64,6 +67,11 @@ impl Descriptor {
         self.slot.set_drained(ticks);
     }
 
+    /// Where coroutines wait for completion: whether the last read left nothing to be read.
+    pub fn set_drained(&self, drained: bool) {
+        if drained { self.slot.set_drained(0) } else { self.slot.forget_drained() }
+    }
+
     /// Whether nothing became readable since [`drained`](Self::drained).
     pub fn is_drained(&self, ticks: u32) -> bool {
         self.slot.is_drained(ticks)
@@ -73,7 +81,20 @@ impl Descriptor {
     ///
     /// Must be called where [`can_suspend`](crate::can_suspend) says so.
     pub fn wait(&self, direction: Direction, ticks: u32, deadline: Option<u64>) -> Ended {
-        let interest = Interest { descriptor: *self, direction, ticks };
+        let events = match direction {
+            Direction::Read => libc::POLLIN,
+            Direction::Write => libc::POLLOUT,
+        };
+        if request::available() {
+            let entry = Entry::poll(self.fd, events as u32);
+            // SAFETY: a poll names no memory.
+            return match unsafe { request::perform(entry, deadline) } {
+                Some(Performed::TimedOut) => Ended::TimedOut,
+                Some(Performed::Done(Err(errno))) => Ended::Unpollable(errno),
+                Some(Performed::Done(Ok(_))) | None => Ended::Ready,
+            };
+        }
+        let interest = Interest { descriptor: *self, direction, ticks, events: events as u32 };
         wait_with(&[interest], &mut [Waiter::new()], deadline)
     }
 }
@@ -87,12 +108,25 @@ pub struct Interest {
     pub direction: Direction,
     /// Events up to this count have been taken note of.
     pub ticks: u32,
+    /// What `poll` is to look for, among what belongs to the direction.
+    pub events: u32,
 }
 
-/// Suspends until any of the descriptors has an event, at most until the deadline in nanoseconds
-/// of the monotonic clock. No descriptors at all: until the deadline.
+/// Suspends until any of the descriptors has an event; too many of them are unpollable, at most
+/// until the deadline in nanoseconds of the monotonic clock. No descriptors at all: until the
+/// deadline.
 pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
     const INLINE: usize = 8;
+    if request::available() {
+        if interests.len() > request::MOST {
+            return Ended::Unpollable(Errno(libc::E2BIG));
+        }
+        let polls = interests.iter().map(|i| Entry::poll(i.descriptor.fd, i.events));
+        return match request::poll_any(polls, deadline) {
+            Some(false) => Ended::TimedOut,
+            Some(true) | None => Ended::Ready,
+        };
+    }
     if interests.len() <= INLINE {
         let mut nodes: [Waiter; INLINE] = std::array::from_fn(|_| Waiter::new());
         return wait_with(interests, &mut nodes[..interests.len()], deadline);
@@ -109,7 +143,7 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
     let mut queued = 0;
     let mut early = None;
     for (index, interest) in interests.iter().enumerate() {
-        let Interest { descriptor: Descriptor { fd, slot }, direction, ticks } = *interest;
+        let Interest { descriptor: Descriptor { fd, slot }, direction, ticks, .. } = *interest;
         let waiters = slot.lock();
         if let Err(errno) = poller.register(fd, slot, &waiters) {
             early = Some(Ended::Unpollable(errno));
@@ -147,6 +181,7 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
 /// To be called before `fd` ceases to be what it is: closed, or replaced by `dup2`.
 pub fn closing(fd: i32) {
     if let Some(shared) = super::shared::started() {
+        submit_own();
         run(shared.poller.closing(fd));
     }
 }
@@ -155,6 +190,15 @@ pub fn closing(fd: i32) {
 pub fn closed(fd: i32) {
     if let Some(shared) = super::shared::started() {
         run(shared.poller.closed(fd));
+    }
+}
+
+/// The running coroutine's requests were made for the file that the number stands for now.
+fn submit_own() {
+    if let Some(proactor) = current::worker().and_then(|worker| worker.proactor.as_ref())
+        && proactor.wants_enter()
+    {
+        proactor.submit();
     }
 }
 

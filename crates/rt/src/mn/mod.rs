@@ -10,6 +10,8 @@ mod monitor;
 mod overflow;
 mod parker;
 mod poller;
+mod proactor;
+pub mod request;
 mod setxid;
 mod shared;
 mod spare;
@@ -28,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use lisle_sys::clock;
 
-use crate::config::{AlreadyStarted, Config};
+use crate::config::{AlreadyStarted, Config, PollerKind};
 use task::Task;
 
 pub use descriptor::{closed, closing};
@@ -70,6 +72,15 @@ impl Runtime {
         // SAFETY: the caller's obligation.
         let (task, id) = unsafe { spawn::spawn(self.0, name, stack_size, body)? };
         Ok(TaskRef { task, id })
+    }
+
+    /// How coroutines wait for descriptors, and why not by io_uring if they could not.
+    pub fn poller(self) -> (PollerKind, Option<&'static str>) {
+        match &self.0.backend {
+            shared::Backend::Uring => (PollerKind::Uring, None),
+            shared::Backend::Epoll => (PollerKind::Epoll, None),
+            shared::Backend::EpollBecause(reason) => (PollerKind::Epoll, Some(reason)),
+        }
     }
 
     /// The number of workers.

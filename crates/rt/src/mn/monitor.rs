@@ -10,6 +10,9 @@
 //! - an alarm of a busy worker is overdue, or
 //! - nobody asks the poller.
 //!
+//! It also submits the requests of a worker that has been too busy to do so since the last look,
+//! and takes the answers that such a worker left.
+//!
 //! It looks every [`SHORTEST`] while it finds something, up to every [`LONGEST`] while it does not,
 //! and sleeps for as long as no worker is awake.
 //!
@@ -27,6 +30,7 @@ use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use lisle_sys::{clock, futex};
 
+use super::proactor::Proactor;
 use super::shared::Shared;
 use super::task::Task;
 
@@ -38,6 +42,13 @@ const QUIET_LOOKS: u32 = 20;
 
 const WATCHING: u32 = 0;
 const ASLEEP: u32 = 1;
+
+/// What the last look saw of a worker.
+#[derive(Clone, Copy)]
+struct Seen {
+    next: *const Task,
+    progress: (u32, u32),
+}
 
 /// See the module.
 pub(crate) struct Monitor {
@@ -67,7 +78,7 @@ impl Monitor {
 
     /// The life of the monitor's thread.
     pub(crate) fn run(&self, shared: &'static Shared) -> ! {
-        let mut seen: Vec<*const Task> = vec![ptr::null(); shared.workers().len()];
+        let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; shared.workers().len()];
         let (mut interval, mut quiet) = (SHORTEST, 0);
         loop {
             sleep(interval);
@@ -101,18 +112,36 @@ impl Monitor {
 }
 
 /// Whether an idle worker is wanted.
-fn look(shared: &Shared, seen: &mut [*const Task]) -> bool {
+fn look(shared: &Shared, seen: &mut [Seen]) -> bool {
     let now = clock::now();
     let mut wanted = false;
     for (worker, seen) in shared.workers().iter().zip(seen) {
         let next = worker.next_up();
         // What a yield or a single event queued was told to nobody.
-        wanted |= !next.is_null() && next == *seen || worker.has_queued();
+        wanted |= !next.is_null() && next == seen.next || worker.has_queued();
         wanted |= worker.is_awake() && worker.is_late(now.saturating_sub(SHORTEST));
-        *seen = next;
+        seen.next = next;
+        if let Some(proactor) = &worker.proactor {
+            wanted |= relieve(shared, proactor, &mut seen.progress);
+        }
     }
     // While all are asleep one of them holds the poller.
     wanted || shared.poller.stale_since(now, LONGEST)
+}
+
+/// Submits and takes for a worker that has done neither since the last look although there is
+/// something. Returns whether coroutines are to run.
+fn relieve(shared: &Shared, proactor: &Proactor, seen: &mut (u32, u32)) -> bool {
+    let progress = proactor.progress();
+    let stands = progress == std::mem::replace(seen, progress);
+    if !stands || !(proactor.wants_enter() || proactor.has_answers()) {
+        return false;
+    }
+    proactor.submit();
+    let mut ready = proactor.take(usize::MAX);
+    let any = !ready.is_empty();
+    shared.injector.push_list(&mut ready);
+    any
 }
 
 fn sleep(nanos: u64) {

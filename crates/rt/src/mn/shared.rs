@@ -27,8 +27,20 @@ pub(crate) struct Shared {
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
+    pub(crate) backend: Backend,
     next_id: AtomicU64,
     workers: OnceLock<Box<[Worker]>>,
+}
+
+/// How coroutines wait for descriptors.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    /// For completion: each worker has a ring.
+    Uring,
+    /// For readiness, because that was asked for.
+    Epoll,
+    /// For readiness, because there are no rings to be had, and why.
+    EpollBecause(String),
 }
 
 /// Null until the start and in the child of a fork.
@@ -76,7 +88,12 @@ pub(crate) fn set(shared: Option<&'static Shared>) {
 
 impl Shared {
     /// Everything but the workers, which refer to it.
-    pub(crate) fn new(blocks: Blocks, poller: Poller, stack_class: usize, workers: u32) -> Self {
+    pub(crate) fn new(
+        blocks: Blocks,
+        (poller, backend): (Poller, Backend),
+        stack_class: usize,
+        workers: u32,
+    ) -> Self {
         Shared {
             injector: Injector::new(),
             idle: Idle::new(workers),
@@ -86,9 +103,16 @@ impl Shared {
             monitor: Monitor::new(),
             blocks,
             stack_class,
+            backend,
             next_id: AtomicU64::new(u64::from(FORKS.load(Ordering::Relaxed)) << GENERATION | 1),
             workers: OnceLock::new(),
         }
+    }
+
+    /// Whether coroutines wait for completion rather than for readiness.
+    #[inline]
+    pub(crate) fn completes(&self) -> bool {
+        matches!(self.backend, Backend::Uring)
     }
 
     /// Completes it, once.

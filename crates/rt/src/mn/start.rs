@@ -4,6 +4,7 @@
 //! it is made of is leaked. After a fork the child has none: its only thread goes on alone, and
 //! the first coroutine that it spawns starts a new one.
 
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,11 +12,12 @@ use lisle_fiber::Blocks;
 
 use super::carrier::Carrier;
 use super::poller::Poller;
-use super::shared::{self, Shared, started};
+use super::proactor::Proactor;
+use super::shared::{self, Backend, Shared, started};
 use super::stack;
 use super::worker::Worker;
 use super::{fork, overflow, setxid};
-use crate::config::{AlreadyStarted, Config, Settings};
+use crate::config::{AlreadyStarted, Config, PollerKind, Settings};
 
 /// What `start` decides on, under a lock; only cold paths take it.
 static DECISION: Mutex<Decision> = Mutex::new(Decision { config: None, outcome: None });
@@ -37,6 +39,13 @@ enum Outcome {
 
 /// Forgets the runtime, in the child of a fork: its threads do not exist there.
 pub(crate) fn forget_after_fork() {
+    if let Some(shared) = started() {
+        let proactors = shared.workers().iter().filter_map(|worker| worker.proactor.as_ref());
+        let rings = proactors.flat_map(Proactor::descriptors);
+        rings
+            .chain(shared.poller.descriptors().into_iter().flatten())
+            .for_each(lisle_sys::fd::close);
+    }
     shared::forked();
     match DECISION.try_lock() {
         Ok(mut decision) => decision.outcome = None,
@@ -89,15 +98,19 @@ fn decide(config: Config) -> Outcome {
 
 fn start(settings: &Settings) -> Result<(), String> {
     let blocks = Blocks::discover().map_err(|unsupported| unsupported.to_string())?;
-    let poller = Poller::new().map_err(|errno| format!("no epoll instance to be had: {errno}"))?;
     let stack_size = settings.stack_size.max(stack::smallest(&blocks));
     let stack_class = stack::class_of(stack_size)
         .ok_or_else(|| format!("stacks of {stack_size} bytes are too large"))?;
     let count = settings.workers as u32;
+    let (poller, backend, proactors) = waiting(settings)?;
     let shared: &'static Shared =
-        Box::leak(Box::new(Shared::new(blocks, poller, stack_class, count)));
+        Box::leak(Box::new(Shared::new(blocks, (poller, backend), stack_class, count)));
     let alone = count == 1;
-    let workers = (0..count).map(|index| Worker::new(index, alone, shared)).collect();
+    let proactors = proactors.into_iter().map(Some).chain(iter::repeat_with(|| None));
+    let workers = (0..count)
+        .zip(proactors)
+        .map(|(index, proactor)| Worker::new(index, alone, shared, proactor))
+        .collect();
     shared.set_workers(workers);
     overflow::watch();
     setxid::wrap();
@@ -109,6 +122,25 @@ fn start(settings: &Settings) -> Result<(), String> {
         shared::set(None);
         format!("cannot start a worker: {error}")
     })
+}
+
+/// What coroutines wait by: a ring for each worker, or an epoll instance.
+fn waiting(settings: &Settings) -> Result<(Poller, Backend, Vec<Proactor>), String> {
+    let mut backend = Backend::Epoll;
+    if settings.poller != Some(PollerKind::Epoll) {
+        match (0..settings.workers).map(|_| Proactor::new()).collect::<Result<Vec<_>, _>>() {
+            Ok(proactors) => return Ok((Poller::without_events(), Backend::Uring, proactors)),
+            Err(unavailable) => {
+                let reason = unavailable.to_string();
+                if settings.poller == Some(PollerKind::Uring) {
+                    eprintln!("lisle: waiting by epoll: {reason}");
+                }
+                backend = Backend::EpollBecause(reason);
+            }
+        }
+    }
+    let poller = Poller::new().map_err(|errno| format!("no epoll instance to be had: {errno}"))?;
+    Ok((poller, backend, Vec::new()))
 }
 
 fn start_worker(worker: &'static Worker) -> std::io::Result<()> {
@@ -124,8 +156,8 @@ fn start_worker(worker: &'static Worker) -> std::io::Result<()> {
 }
 
 fn start_monitor(shared: &'static Shared) -> std::io::Result<()> {
-    // One worker has nobody to be woken for it.
-    if shared.workers().len() == 1 {
+    // One worker has nobody to be woken for it, and no requests to be submitted for it.
+    if shared.workers().len() == 1 && !shared.completes() {
         return Ok(());
     }
     let name = "lisle-monitor".to_owned();

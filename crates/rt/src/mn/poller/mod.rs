@@ -64,27 +64,42 @@ const WRITE_EVENTS: u32 = (libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR) as 
 
 /// See the module.
 pub(crate) struct Poller {
-    epoll: Epoll,
-    interrupt: EventFd,
+    /// None where coroutines wait for completion; then there are facts in the slots, no waiters.
+    source: Option<Source>,
     table: Table,
-    /// Whether some worker is, or is about to be, in the kernel's wait.
+    /// Whether some worker is, or is about to be, in the kernel's wait on behalf of all.
     held: AtomicBool,
     /// When the kernel was last asked.
     last: AtomicU64,
 }
 
+/// Where events come from.
+struct Source {
+    epoll: Epoll,
+    interrupt: EventFd,
+}
+
 impl Poller {
     pub(crate) fn new() -> Result<Self, Errno> {
-        let poller = Poller {
-            epoll: Epoll::new()?,
-            interrupt: EventFd::new()?,
+        let source = Source { epoll: Epoll::new()?, interrupt: EventFd::new()? };
+        // Level-triggered: it is cleared when seen.
+        source.epoll.add(source.interrupt.fd(), libc::EPOLLIN as u32, INTERRUPT)?;
+        Ok(Poller { source: Some(source), ..Poller::without_events() })
+    }
+
+    /// For runtimes that wait for completion: it never has an event.
+    pub(crate) fn without_events() -> Self {
+        Poller {
+            source: None,
             table: Table::new(),
             held: AtomicBool::new(false),
             last: AtomicU64::new(0),
-        };
-        // Level-triggered: it is cleared when seen.
-        poller.epoll.add(poller.interrupt.fd(), libc::EPOLLIN as u32, INTERRUPT)?;
-        Ok(poller)
+        }
+    }
+
+    /// The descriptors, to be closed in the child of a fork.
+    pub(crate) fn descriptors(&self) -> Option<[i32; 2]> {
+        self.source.as_ref().map(|source| [source.epoll.fd(), source.interrupt.fd()])
     }
 
     /// Claims the right to poll.
@@ -99,12 +114,15 @@ impl Poller {
 
     /// Makes the holder's wait return.
     pub(crate) fn interrupt(&self) {
-        self.interrupt.signal();
+        if let Some(source) = &self.source {
+            source.interrupt.signal();
+        }
     }
 
     /// Whether nobody polls and the kernel was last asked longer than `span` before `now`.
     pub(crate) fn stale_since(&self, now: u64, span: u64) -> bool {
-        !self.held.load(Ordering::Relaxed)
+        self.source.is_some()
+            && !self.held.load(Ordering::Relaxed)
             && now.saturating_sub(self.last.load(Ordering::Relaxed)) > span
     }
 
@@ -113,12 +131,13 @@ impl Poller {
     pub(crate) fn poll(&self, timeout: Option<Duration>, most: usize) -> List<Task> {
         let mut events = [Event { events: 0, u64: 0 }; BATCH];
         let mut ready = List::new();
+        let Some(source) = &self.source else { return ready };
         // A signal ends the wait early, which is as good as a timeout.
-        let count = self.epoll.wait(&mut events[..most.min(BATCH)], timeout).unwrap_or(0);
+        let count = source.epoll.wait(&mut events[..most.min(BATCH)], timeout).unwrap_or(0);
         self.last.store(clock::now(), Ordering::Relaxed);
         for event in &events[..count] {
             if event.u64 == INTERRUPT {
-                self.interrupt.clear();
+                source.interrupt.clear();
                 continue;
             }
             let (fd, generation) = (event.u64 as u32 as i32, (event.u64 >> 32) as u32);
@@ -161,11 +180,12 @@ impl Poller {
         if waiters.is_registered() {
             return Ok(());
         }
+        let Some(Source { epoll, .. }) = &self.source else { return Err(Errno::PERM) };
         let data = u64::from(fd as u32) | u64::from(slot.generation()) << 32;
-        match self.epoll.add(fd, EVERYTHING, data) {
+        match epoll.add(fd, EVERYTHING, data) {
             // The same open file was registered under this number before, and lives on through a
             // duplicate.
-            Err(Errno(libc::EEXIST)) => self.epoll.modify(fd, EVERYTHING, data)?,
+            Err(Errno(libc::EEXIST)) => epoll.modify(fd, EVERYTHING, data)?,
             result => result?,
         }
         waiters.set_registered();

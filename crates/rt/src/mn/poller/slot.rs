@@ -169,6 +169,11 @@ impl Slot {
         }
     }
 
+    /// The opposite of [`set_drained`](Self::set_drained).
+    pub(crate) fn forget_drained(&self) {
+        self.drained.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_drained(&self, ticks: u32) -> bool {
         let drained = self.drained.load(Ordering::Relaxed);
         drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0

@@ -115,6 +115,7 @@ impl Worker {
             {
                 return task;
             }
+            self.take_answers();
             if let Some(task) = self.next_queued() {
                 return task;
             }
@@ -155,7 +156,12 @@ impl Worker {
         unsafe {
             let injected = self.take_injected();
             self.fire_alarms(now);
-            if self.shared.poller.stale_since(now, LOOK_AFTER) {
+            if let Some(proactor) = &self.proactor {
+                if proactor.wants_enter() {
+                    proactor.submit();
+                }
+                self.take_answers();
+            } else if self.shared.poller.stale_since(now, LOOK_AFTER) {
                 self.poll(Some(std::time::Duration::ZERO));
             }
             injected

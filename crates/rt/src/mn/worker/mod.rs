@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use lisle_core::{List, Ring, SpinLock, Ticket, TimerKey, Timers};
 
 use super::current::Native;
+use super::proactor::Proactor;
 use super::shared::Shared;
 use super::stack::{Cache, StackError};
 use super::task::Task;
@@ -44,6 +45,8 @@ pub(crate) struct Worker {
     sleeping: AtomicU32,
     /// Whether it looks for work or runs it, as opposed to sleeping.
     awake: AtomicBool,
+    /// Its ring, if coroutines wait for completion.
+    pub(crate) proactor: Option<Proactor>,
     own: Own,
 }
 
@@ -78,7 +81,12 @@ unsafe impl Sync for Worker {}
 unsafe impl Send for Worker {}
 
 impl Worker {
-    pub(crate) fn new(index: u32, alone: bool, shared: &'static Shared) -> Self {
+    pub(crate) fn new(
+        index: u32,
+        alone: bool,
+        shared: &'static Shared,
+        proactor: Option<Proactor>,
+    ) -> Self {
         Worker {
             index,
             shared,
@@ -89,6 +97,7 @@ impl Worker {
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(true),
+            proactor,
             own: Own {
                 ticks: Cell::new(0),
                 interval: Cell::new(TICKS),

@@ -4,9 +4,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lisle_core::List;
 use lisle_sys::{clock, futex};
 
 use super::Worker;
+use crate::mn::proactor::Proactor;
 use crate::mn::task::Task;
 
 /// States of `Worker::sleeping`:
@@ -16,15 +18,18 @@ use crate::mn::task::Task;
 /// | AWAKE | runs or searches | the worker |
 /// | FUTEX | sleeps on this word | the worker, from AWAKE by compare-and-swap |
 /// | POLL | sleeps in the poller | the worker, from AWAKE by compare-and-swap |
+/// | RING | sleeps in its ring | the worker, from AWAKE by compare-and-swap |
 /// | NOTIFIED | is to look again | a waker, by swap, whatever it was |
 ///
 /// The waker's swap tells it how to wake the thread: nothing (AWAKE, NOTIFIED), a futex wake, or
-/// the poller's eventfd. A NOTIFIED that comes before the sleep makes the compare-and-swap fail,
-/// so no wake-up is lost. Release on the swap, Acquire on the worker's way back: it sees the work.
+/// the poller's eventfd or the ring's. A NOTIFIED that comes before the sleep makes the
+/// compare-and-swap fail, so no wake-up is lost. Release on the swap, Acquire on the worker's way
+/// back: it sees the work.
 pub(super) const AWAKE: u32 = 0;
 const FUTEX: u32 = 1;
 const POLL: u32 = 2;
 const NOTIFIED: u32 = 3;
+const RING: u32 = 4;
 
 /// Rounds over all workers that a search takes before it gives up.
 const ROUNDS: u32 = 4;
@@ -40,6 +45,11 @@ impl Worker {
         unsafe {
             loop {
                 if let Some(task) = self.search(searching) {
+                    if let Some(proactor) = &self.proactor
+                        && proactor.wants_enter()
+                    {
+                        proactor.submit();
+                    }
                     if searching && self.shared.idle.stop_search() {
                         // The last searcher found something: there may be more.
                         self.shared.notify();
@@ -68,6 +78,7 @@ impl Worker {
                     std::hint::spin_loop();
                 }
             }
+            self.take_answers();
             let now = clock::now();
             self.fire_alarms(now);
             if searching {
@@ -113,6 +124,10 @@ impl Worker {
     /// # Safety
     /// Called at home.
     unsafe fn block(&'static self) -> bool {
+        if let Some(proactor) = &self.proactor {
+            // SAFETY: the caller's obligation.
+            return unsafe { self.block_in_ring(proactor) };
+        }
         let mut several = false;
         if self.shared.poller.try_hold() {
             if self.fall_asleep(POLL) {
@@ -134,6 +149,45 @@ impl Worker {
             self.wake_up();
         }
         several
+    }
+
+    /// As [`block`](Self::block), for a worker with a ring. One of the sleepers minds the alarms of
+    /// those that are awake.
+    ///
+    /// # Safety
+    /// Called at home.
+    unsafe fn block_in_ring(&'static self, proactor: &Proactor) -> bool {
+        let mut several = false;
+        let minds_others = self.shared.poller.try_hold();
+        if self.fall_asleep(RING) {
+            let timeout =
+                if minds_others { self.timeout_as_poller() } else { until(self.next_deadline()) };
+            // SAFETY: the caller's obligation, in both calls.
+            unsafe {
+                proactor.wait(timeout);
+                self.wake_up();
+                several = self.take_answers() > 1;
+            }
+        }
+        if minds_others {
+            self.shared.poller.release();
+        }
+        several
+    }
+
+    /// Queues here what the ring's answers make ready; returns how many there were.
+    ///
+    /// # Safety
+    /// Called at home.
+    pub(super) unsafe fn take_answers(&self) -> usize {
+        let Some(proactor) = &self.proactor else { return 0 };
+        if !proactor.has_answers() {
+            return 0;
+        }
+        // No more than fits, so that what is ready already is not pushed out.
+        let room = lisle_core::CAPACITY - self.ring.len();
+        // SAFETY: the caller's obligation; the proactor gave these away.
+        unsafe { self.queue(proactor.take(room.max(1))) }
     }
 
     /// False if somebody wants this worker awake; then the word is AWAKE again.
@@ -161,7 +215,7 @@ impl Worker {
             .map(Worker::next_deadline)
             .min()
             .unwrap_or(u64::MAX);
-        (deadline != u64::MAX).then(|| Duration::from_nanos(deadline.saturating_sub(clock::now())))
+        until(deadline)
     }
 
     /// Makes the worker's thread look for work, if it sleeps.
@@ -171,6 +225,11 @@ impl Worker {
                 futex::wake(&self.sleeping, 1);
             }
             POLL => self.shared.poller.interrupt(),
+            RING => {
+                if let Some(proactor) = &self.proactor {
+                    proactor.interrupt();
+                }
+            }
             _ => {}
         }
     }
@@ -197,13 +256,26 @@ impl Worker {
     unsafe fn poll_held(&self, timeout: Option<Duration>) -> bool {
         // No more than fits, so that what is ready already is not pushed out.
         let room = lisle_core::CAPACITY - self.ring.len();
-        let mut batch = self.shared.poller.poll(timeout, room.max(1));
+        // SAFETY: the caller's obligation; the poller gave these away.
+        unsafe { self.queue(self.shared.poller.poll(timeout, room.max(1))) > 1 }
+    }
+
+    /// Queues a batch; returns how many there were.
+    ///
+    /// # Safety
+    /// Called on this worker's thread; the caller owns the tasks.
+    unsafe fn queue(&self, mut batch: List<Task>) -> usize {
         let mut count = 0;
         while let Some(task) = batch.pop() {
-            // SAFETY: the poller gave these away; this thread is the ring's owner.
+            // SAFETY: the caller's obligation; headers are never freed.
             unsafe { self.requeue(task.as_ref()) };
             count += 1;
         }
-        count > 1
+        count
     }
+}
+
+/// The time left until a deadline; `u64::MAX` is none.
+fn until(deadline: u64) -> Option<Duration> {
+    (deadline != u64::MAX).then(|| Duration::from_nanos(deadline.saturating_sub(clock::now())))
 }

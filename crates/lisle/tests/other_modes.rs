@@ -1,7 +1,9 @@
-//! The same tests in 1:1 mode: every other test binary once more with `LISLE_MODE=threads`.
+//! The same tests in other modes: every other test binary once more with `LISLE_MODE=threads`, and
+//! with `LISLE_POLLER=epoll`.
 //!
 //! What passes on coroutines must pass on OS threads behind the same API, and the other way round:
-//! that is what it means that a coroutine behaves as a thread.
+//! that is what it means that a coroutine behaves as a thread. And nobody may be able to tell by
+//! which mechanism of the kernel coroutines wait.
 
 mod util;
 
@@ -9,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use lisle::runtime::{Poller, poller, uring_unavailable};
+
 /// Not of this kind: this one, and those that ask nothing of a coroutine.
-const EXCEPT: [&str; 3] = ["threads_mode", "tidy", "example_http"];
+const EXCEPT: [&str; 3] = ["other_modes", "tidy", "example_http"];
 
 /// What one binary may take.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -52,13 +56,26 @@ fn every_suite_passes_on_os_threads() {
         // They are run so already.
         return;
     }
+    every_suite_passes_with("LISLE_MODE", "threads");
+}
+
+#[test]
+fn every_suite_passes_on_epoll() {
+    if poller() != Some(Poller::Uring) {
+        eprintln!("skipped: coroutines wait by epoll already: {:?}", uring_unavailable());
+        return;
+    }
+    every_suite_passes_with("LISLE_POLLER", "epoll");
+}
+
+fn every_suite_passes_with(name: &str, value: &str) {
     let suites = suites();
     assert!(suites.len() > 15, "only {suites:?}");
     for suite in suites {
         let mut command = Command::new(newest(&suite));
-        command.arg("--quiet").env("LISLE_MODE", "threads");
+        command.arg("--quiet").env(name, value);
         let ended = util::run_for(&suite, &mut command, LIMIT);
-        assert!(ended.status.success(), "{suite}, in 1:1 mode: {ended}");
+        assert!(ended.status.success(), "{suite}, with {name}={value}: {ended}");
     }
 }
 
@@ -70,5 +87,31 @@ fn the_mode_is_as_asked_for() {
         assert_eq!(one, other);
         assert!(lisle::runtime::workers() > 0);
     });
+    ended.expect_return();
+}
+
+#[test]
+fn the_poller_is_as_asked_for() {
+    let asked = [("LISLE_MODE", "coroutines"), ("LISLE_POLLER", "epoll")];
+    let ended = util::in_child(&asked, || {
+        assert_eq!(poller(), Some(Poller::Epoll));
+        assert_eq!(uring_unavailable(), None);
+    });
+    ended.expect_return();
+}
+
+#[test]
+fn the_program_decides_over_the_environment() {
+    let asked = [("LISLE_MODE", "coroutines"), ("LISLE_POLLER", "uring")];
+    let ended = util::in_child(&asked, || {
+        lisle::runtime::Builder::new().poller(Poller::Epoll).install().unwrap();
+        assert_eq!(poller(), Some(Poller::Epoll));
+    });
+    ended.expect_return();
+}
+
+#[test]
+fn os_threads_have_no_poller() {
+    let ended = util::in_child(&[("LISLE_MODE", "threads")], || assert_eq!(poller(), None));
     ended.expect_return();
 }

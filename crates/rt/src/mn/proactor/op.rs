@@ -1,0 +1,69 @@
+//! The record of one request.
+
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+use lisle_core::{Cause, Completion, Ticket, Woken};
+use lisle_sys::Errno;
+
+use crate::mn::task::Task;
+
+/// Lies on the stack of the coroutine that waits for it, or in memory that it owns.
+pub(crate) struct Op {
+    task: &'static Task,
+    completion: Completion,
+    /// What the call would have returned, error numbers negated. Written before it is complete.
+    result: AtomicIsize,
+}
+
+impl Op {
+    pub(crate) fn new(task: &'static Task, ticket: Ticket) -> Self {
+        Op { task, completion: Completion::new(ticket), result: AtomicIsize::new(0) }
+    }
+
+    /// The word that names it to the kernel.
+    pub(crate) fn address(&self) -> u64 {
+        std::ptr::from_ref(self) as u64
+    }
+
+    /// Notes the answer to the request with this word. Returns the coroutine if it is to run; then
+    /// it is the caller's.
+    ///
+    /// # Safety
+    /// The word of a request that was pushed and not completed so far.
+    pub(crate) unsafe fn complete(
+        address: u64,
+        result: Result<usize, Errno>,
+    ) -> Option<&'static Task> {
+        // SAFETY: the record stays until it is complete.
+        let op = unsafe { &*(address as *const Op) };
+        let task = op.task;
+        let result = match result {
+            Ok(value) => value as isize,
+            Err(errno) => -(errno.0 as isize),
+        };
+        op.result.store(result, Ordering::Relaxed);
+        // From here on the record may be gone.
+        let ticket = op.completion.complete();
+        (task.wait.wake(ticket, Cause::WAKE) == Woken::Owner).then_some(task)
+    }
+
+    /// See [`Completion::is_done`].
+    pub(crate) fn is_done(&self) -> bool {
+        self.completion.is_done()
+    }
+
+    /// Makes it wake the wait with this ticket. False if it is done.
+    pub(crate) fn rearm(&self, ticket: Ticket) -> bool {
+        match self.completion.ticket() {
+            Some(old) => self.completion.rearm(old, ticket),
+            None => false,
+        }
+    }
+
+    /// The answer, once it is done.
+    pub(crate) fn result(&self) -> Result<usize, Errno> {
+        debug_assert!(self.is_done());
+        let result = self.result.load(Ordering::Relaxed);
+        usize::try_from(result).map_err(|_| Errno(-result as i32))
+    }
+}

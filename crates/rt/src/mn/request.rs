@@ -1,0 +1,112 @@
+//! Having the kernel do what would block: the coroutine's side of the proactor.
+//!
+//! The record of a request and the memory it names belong to the kernel until the answer is there.
+//! So a coroutine whose time is over cancels its request *and waits for the answer* before it goes
+//! on: nothing is written to a stack that has been unwound.
+
+use lisle_core::Cause;
+use lisle_sys::uring::Entry;
+use lisle_sys::{Errno, clock};
+
+use super::current;
+use super::proactor::{Op, Proactor};
+use super::shared;
+use super::task::Task;
+use super::wait::Wait;
+use super::worker::Worker;
+
+/// Nanoseconds after which a request that should have been cancelled is cancelled again.
+const AGAIN_AFTER: u64 = 10_000_000;
+
+/// How a request ended.
+#[derive(Debug)]
+pub enum Performed {
+    /// The kernel's answer: what the system call would have returned.
+    Done(Result<usize, Errno>),
+    /// The deadline passed, and the kernel did nothing.
+    TimedOut,
+}
+
+/// Whether coroutines wait for completion rather than for readiness.
+#[inline]
+pub fn available() -> bool {
+    shared::started().is_some_and(|shared| shared.completes())
+}
+
+/// Has the kernel do what `entry` says, suspended meanwhile. None if that cannot be done here.
+///
+/// # Safety
+/// As for the call that the entry stands for.
+pub unsafe fn perform(entry: Entry, deadline: Option<u64>) -> Option<Performed> {
+    let (task, worker, proactor) = with_room(1)?;
+    let wait = Wait::arm(task, worker);
+    let op = Op::new(task, wait.alarm().ticket);
+    // SAFETY: on the worker's thread, with room. This function returns when the request is done.
+    unsafe { proactor.push(entry, &op) };
+    let cause = wait.suspend(deadline);
+    let timed_out = cause == Cause::TIMEOUT && !op.is_done();
+    finish(proactor, &op);
+    Some(match op.result() {
+        // What was interrupted by the cancellation counts as cancelled.
+        Err(Errno(libc::ECANCELED) | Errno::INTR) if timed_out => Performed::TimedOut,
+        result => Performed::Done(result),
+    })
+}
+
+/// Suspends until any of the polls in `entries` is answered, at most until the deadline. False if
+/// that passed. None if it cannot be done here.
+pub(crate) fn poll_any(
+    entries: impl ExactSizeIterator<Item = Entry>,
+    deadline: Option<u64>,
+) -> Option<bool> {
+    let count = entries.len();
+    // Room first: once the wait is armed there is no way back.
+    let mut ops = Vec::with_capacity(count);
+    let (task, worker, proactor) = with_room(count as u32)?;
+    let wait = Wait::arm(task, worker);
+    ops.extend((0..count).map(|_| Op::new(task, wait.alarm().ticket)));
+    for (entry, op) in entries.zip(&ops) {
+        // SAFETY: as in `perform`; polls name no memory, and the list is not touched until all are
+        // done.
+        unsafe { proactor.push(entry, op) };
+    }
+    let cause = wait.suspend(deadline);
+    ops.iter().for_each(|op| finish(proactor, op));
+    Some(cause != Cause::TIMEOUT)
+}
+
+/// The most polls that [`poll_any`] takes.
+pub(crate) const MOST: usize = 64;
+
+/// The running coroutine, its worker, and a ring with room for `count` requests.
+fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
+    loop {
+        let (task, worker) = current::suspendable()?;
+        let proactor = worker.proactor.as_ref()?;
+        if proactor.has_room(count) {
+            return Some((task, worker, proactor));
+        }
+        proactor.submit();
+        if !proactor.has_room(count) {
+            // The kernel wants answers taken first, which is done at home, or has no memory.
+            // SAFETY: the running coroutine on its carrier, with its worker.
+            unsafe { task.carrier().leave(task, None, || worker.requeue(task)) };
+        }
+    }
+}
+
+/// Sees to it that the request is done.
+fn finish(proactor: &Proactor, op: &Op) {
+    while !op.is_done() {
+        proactor.cancel(op);
+        // On whatever worker it is now. Nothing keeps a coroutine from suspending here if it could
+        // when the request was made.
+        let Some((task, worker)) = current::suspendable() else { continue };
+        let wait = Wait::arm(task, worker);
+        if op.rearm(wait.alarm().ticket) {
+            let _ = wait.suspend(Some(clock::now() + AGAIN_AFTER));
+        } else {
+            let _ = wait.disarm();
+        }
+    }
+}
