@@ -41,6 +41,7 @@ pub struct Completion {
 
 impl Completion {
     /// A request under way, for which the coroutine waits with `ticket`.
+    #[inline]
     pub fn new(ticket: Ticket) -> Self {
         Completion { word: AtomicU64::new(ticket.number()) }
     }
@@ -48,12 +49,14 @@ impl Completion {
     /// Declares the request complete, by the one reaper that got the kernel's answer, once. What it
     /// wrote before is seen by the coroutine (Release, read with Acquire by `is_done` and `rearm`).
     /// Returns the ticket to wake. The record may be gone when this returns.
+    #[inline]
     pub fn complete(&self) -> Ticket {
         // Acquire: the ticket's wait was armed before it was written here.
         Ticket::from_number(self.word.swap(DONE, AcqRel))
     }
 
     /// Whether the request is complete.
+    #[inline]
     pub fn is_done(&self) -> bool {
         self.word.load(Acquire) == DONE
     }

@@ -194,6 +194,7 @@ impl WaitWord {
     }
 
     /// Begins a wait. Called by the running coroutine, before it registers anywhere.
+    #[inline]
     pub fn arm(&self) -> Ticket {
         let now = self.load();
         debug_assert_eq!(now.state(), State::Running);
@@ -206,6 +207,7 @@ impl WaitWord {
     /// over, and then the caller makes the coroutine runnable.
     ///
     /// After true the coroutine may be running elsewhere, or be gone.
+    #[inline]
     #[must_use = "after false the caller has to make the coroutine runnable"]
     pub fn commit(&self) -> bool {
         debug_assert!(matches!(self.load().state(), State::Armed | State::Woken));
@@ -213,6 +215,7 @@ impl WaitWord {
     }
 
     /// Ends the wait `ticket` stands for, unless somebody has.
+    #[inline]
     pub fn wake(&self, ticket: Ticket, cause: Cause) -> Woken {
         let mut now = self.load();
         loop {
@@ -232,6 +235,7 @@ impl WaitWord {
 
     /// Whether the wait is already over: asked by the coroutine before it bothers to leave its
     /// stack.
+    #[inline]
     pub fn is_woken(&self) -> bool {
         // Relaxed: `disarm`, `finish` or `commit` follows and has the Acquire.
         self.load().state() == State::Woken
@@ -239,11 +243,13 @@ impl WaitWord {
 
     /// Takes a wait back, by the coroutine, still on its stack. The error is the cause if somebody
     /// has already ended it. Either way the coroutine is RUNNING afterwards, and all sources lose.
+    #[inline]
     pub fn disarm(&self) -> Result<(), Cause> {
         if self.leave_armed(State::Running, Relaxed) { Ok(()) } else { Err(self.finish()) }
     }
 
     /// Ends the wait, by the coroutine, once it has been resumed: tells why it was.
+    #[inline]
     pub fn finish(&self) -> Cause {
         let now = Packed(self.word.load(Acquire));
         debug_assert_eq!(now.state(), State::Woken);
@@ -261,6 +267,7 @@ impl WaitWord {
     }
 
     /// The waiter's side of the race for ARMED: true if it got there before any waker.
+    #[inline]
     fn leave_armed(&self, to: State, success: Ordering) -> bool {
         let now = self.load();
         now.state() == State::Armed

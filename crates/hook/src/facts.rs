@@ -60,6 +60,7 @@ pub(crate) fn changed() {
 }
 
 /// The kind of file that `fd` is.
+#[inline]
 pub(crate) fn kind(fd: i32, descriptor: &Descriptor) -> Kind {
     match descriptor.facts().load(Ordering::Relaxed) as u8 {
         1 => Kind::TcpStream,
@@ -154,11 +155,13 @@ fn socket_kind(kind: i32, domain: i32, protocol: i32) -> Kind {
 }
 
 /// Whether the user wants this open file not to block.
+#[inline]
 pub(crate) fn is_nonblocking(fd: i32, descriptor: &Descriptor) -> bool {
     settings(fd, descriptor) & NONBLOCK != 0
 }
 
 /// When an operation that begins to wait now is to give up, by the socket's own timeout.
+#[inline]
 pub(crate) fn deadline(fd: i32, descriptor: &Descriptor, direction: Direction) -> Option<u64> {
     let (bit, name) = match direction {
         Direction::Read => (RECEIVE_TIMEOUT, libc::SO_RCVTIMEO),
@@ -170,6 +173,7 @@ pub(crate) fn deadline(fd: i32, descriptor: &Descriptor, direction: Direction) -
     socket::timeout(fd, name).ok()?.map(|nanos| clock::now().saturating_add(nanos))
 }
 
+#[inline]
 fn settings(fd: i32, descriptor: &Descriptor) -> u64 {
     let facts = descriptor.facts();
     let is_socket = kind(fd, descriptor).is_socket();

@@ -34,7 +34,7 @@ impl Operation {
     /// cannot be waited for.
     #[inline]
     pub(crate) fn new(fd: i32, direction: Direction) -> Option<Self> {
-        if !lisle_rt::can_suspend() {
+        if !lisle_rt::begin_io() {
             return None;
         }
         let descriptor = Descriptor::new(fd)?;

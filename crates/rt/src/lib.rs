@@ -7,7 +7,7 @@
 //! ```text layers
 //! 1  config
 //! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
-//! 3  wait parker lot request descriptor hop    leaving a worker, and why
+//! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
@@ -33,8 +33,8 @@ pub use config::{AlreadyStarted, Config, PollerKind};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Runtime, TaskRef, blocking, can_suspend, closed, closing, current, current_name, descriptor,
-    install, lot, park, pin, request, sleep, sleep_until, unpin, yield_now,
+    Runtime, TaskRef, begin_io, blocking, can_suspend, closed, closing, current, current_name,
+    descriptor, install, lot, park, pin, request, sleep, sleep_until, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

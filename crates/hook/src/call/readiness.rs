@@ -15,7 +15,7 @@ const MOST: usize = 1024;
 /// See poll(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) -> i32 {
-    if timeout == 0 || !lisle_rt::can_suspend() {
+    if !lisle_rt::begin_io() || timeout == 0 {
         return real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32);
     }
     let deadline = (timeout > 0).then(|| clock::now().saturating_add(timeout as u64 * 1_000_000));
@@ -165,7 +165,7 @@ unsafe fn epoll_wait_suspending(
     count: i32,
     timeout: i32,
 ) -> Option<Result<usize, Errno>> {
-    if timeout == 0 || count <= 0 || !lisle_rt::can_suspend() {
+    if !lisle_rt::begin_io() || timeout == 0 || count <= 0 {
         return None;
     }
     let descriptor = Descriptor::new(fd)?;

@@ -43,21 +43,25 @@ impl fmt::Debug for Interest {
 
 impl Descriptor {
     /// The descriptor `fd`, open or not. None if the number is beyond what can be waited for.
+    #[inline]
     pub fn new(fd: i32) -> Option<Self> {
         Some(Descriptor { fd, slot: slot_of(fd)? })
     }
 
     /// A word for the caller's own knowledge of the open file; zero when it is closed.
+    #[inline]
     pub fn facts(&self) -> &AtomicU64 {
         &self.slot.facts
     }
 
     /// How many files the descriptor has been so far, as far as [`closing`] was told.
+    #[inline]
     pub fn generation(&self) -> u32 {
         self.slot.generation()
     }
 
     /// The number of events seen in a direction. To be read before an attempt.
+    #[inline]
     pub fn ticks(&self, direction: Direction) -> u32 {
         self.slot.ticks(direction)
     }
@@ -73,6 +77,7 @@ impl Descriptor {
     }
 
     /// Whether nothing became readable since [`drained`](Self::drained).
+    #[inline]
     pub fn is_drained(&self, ticks: u32) -> bool {
         self.slot.is_drained(ticks)
     }

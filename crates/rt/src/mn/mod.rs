@@ -19,6 +19,7 @@ mod spawn;
 mod stack;
 mod start;
 mod task;
+mod turn;
 mod wait;
 mod worker;
 
@@ -35,6 +36,7 @@ use task::Task;
 
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
+pub use turn::{begin_io, yield_now};
 
 /// The running M:N runtime.
 #[derive(Clone, Copy)]
@@ -160,23 +162,6 @@ pub fn can_suspend() -> bool {
 /// If the runtime has started, or one was installed before.
 pub fn install(config: Config) -> Result<(), AlreadyStarted> {
     start::install(config)
-}
-
-/// Lets the other runnable coroutines of this worker run first.
-pub fn yield_now() {
-    let Some((task, worker)) = current::suspendable() else {
-        lisle_sys::thread::yield_now();
-        return;
-    };
-    // SAFETY: the running coroutine, its worker, its carrier; the commit runs on the worker's
-    // thread and gives the coroutine away once its stack has been left.
-    unsafe {
-        let next = worker.next_local();
-        if next.is_none() && !worker.wants_look() {
-            return;
-        }
-        task.carrier().leave(task, next, || worker.requeue(task));
-    }
 }
 
 /// Suspends the calling coroutine for at least `duration`.

@@ -82,9 +82,10 @@ impl Monitor {
         let (mut interval, mut quiet) = (SHORTEST, 0);
         loop {
             sleep(interval);
-            let any_awake = shared.workers().iter().any(|worker| worker.is_awake());
-            quiet = if any_awake { 0 } else { quiet + 1 };
-            if look(shared, &mut seen) {
+            let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();
+            quiet = if awake > 0 { 0 } else { quiet + 1 };
+            // Where all are awake there is nobody to wake.
+            if look(shared, &mut seen) && awake < seen.len() {
                 shared.notify();
                 interval = SHORTEST;
             } else {

@@ -79,6 +79,7 @@ pub(crate) fn poll_any(
 pub(crate) const MOST: usize = 64;
 
 /// The running coroutine, its worker, and a ring with room for `count` requests.
+#[inline]
 fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
     loop {
         let (task, worker) = current::suspendable()?;
@@ -96,6 +97,7 @@ fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Pro
 }
 
 /// Sees to it that the request is done.
+#[inline]
 fn finish(proactor: &Proactor, op: &Op) {
     while !op.is_done() {
         proactor.cancel(op);

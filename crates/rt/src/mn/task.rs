@@ -16,6 +16,10 @@ use lisle_fiber::{Context, ThreadBlock};
 
 use super::carrier::Carrier;
 
+/// Calls on descriptors without a wait in between: some twenty microseconds of short ones, so that
+/// giving way, which takes a few dozen nanoseconds, does not show.
+pub(crate) const BUDGET: u32 = 16;
+
 /// One coroutine, or a pooled header that awaits the next.
 ///
 /// Fields that are not atomic belong to whoever *owns* the coroutine: the spawner until it is
@@ -38,6 +42,8 @@ pub(crate) struct Task {
     pub(crate) native: Cell<u32>,
     /// Reasons to be on a spare carrier; see `spare`.
     pub(crate) stays: Cell<u32>,
+    /// Calls on descriptors that it may make before it gives way; see `turn`.
+    pub(crate) budget: Cell<u32>,
     /// See `park`.
     pub(crate) parker: AtomicU32,
     /// Lives so far on this stack.
@@ -87,6 +93,7 @@ impl Task {
             id: AtomicU64::new(0),
             native: Cell::new(0),
             stays: Cell::new(0),
+            budget: Cell::new(BUDGET),
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
             name: UnsafeCell::new(None),

@@ -17,7 +17,7 @@ use lisle_core::{Cause, Ticket, Woken};
 
 use super::current;
 use super::shared;
-use super::task::Task;
+use super::task::{BUDGET, Task};
 use super::worker::{Alarm, Worker};
 
 /// A wait that has begun: steps 2 to 4.
@@ -29,11 +29,13 @@ pub(crate) struct Wait {
 
 impl Wait {
     /// Step 1. The arguments are what [`current::suspendable`] gave just now.
+    #[inline]
     pub(crate) fn arm(task: &'static Task, worker: &'static Worker) -> Self {
         Wait { task, worker, ticket: task.wait.arm() }
     }
 
     /// Whom to wake, for step 2.
+    #[inline]
     pub(crate) fn alarm(&self) -> Alarm {
         Alarm { task: self.task, ticket: self.ticket }
     }
@@ -45,6 +47,7 @@ impl Wait {
 
     /// Steps 3 and 4: suspends until woken, or until the deadline in nanoseconds of the monotonic
     /// clock. The sources must be told afterwards that the ticket is void.
+    #[inline]
     pub(crate) fn suspend(self, deadline: Option<u64>) -> Cause {
         let alarm = deadline.map(|deadline| self.worker.set_alarm(deadline, self.alarm()));
         let (task, worker) = (self.task, self.worker);
@@ -62,6 +65,7 @@ impl Wait {
                 let next = worker.next_local();
                 task.carrier().leave(task, next, commit);
             }
+            task.budget.set(BUDGET);
         }
         let cause = task.wait.finish();
         if let Some(alarm) = alarm

@@ -69,11 +69,13 @@ impl Entry {
     }
 
     /// `recv`.
+    #[inline]
     pub fn receive(fd: i32, buf: *mut u8, len: usize, flags: i32) -> Self {
         Entry::new(OP_RECV, fd, buf, part(len), flags)
     }
 
     /// `send`.
+    #[inline]
     pub fn send(fd: i32, buf: *const u8, len: usize, flags: i32) -> Self {
         Entry::new(OP_SEND, fd, buf, part(len), flags)
     }
@@ -108,6 +110,7 @@ impl Entry {
         Entry { offset, ..Entry::new(OP_WRITEV, fd, iov, part(count), flags) }
     }
 
+    #[inline]
     fn new<T>(operation: u8, fd: i32, address: *const T, len: u32, flags: i32) -> Self {
         Entry {
             operation,
@@ -121,6 +124,7 @@ impl Entry {
 }
 
 /// A length as the kernel takes it; transfers are no longer than that anyway.
+#[inline]
 fn part(len: usize) -> u32 {
     const MAX_RW_COUNT: usize = 0x7fff_f000;
     len.min(MAX_RW_COUNT) as u32

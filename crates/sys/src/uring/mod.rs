@@ -102,6 +102,7 @@ impl Answer {
     ///
     /// # Errors
     /// The kernel's error number.
+    #[inline]
     pub fn result(self) -> Result<usize, Errno> {
         usize::try_from(self.result).map_err(|_| Errno(-self.result))
     }
@@ -186,6 +187,7 @@ impl Uring {
     /// # Safety
     /// One thread at a time pushes. The memory that the request names stays valid and in place, and
     /// nobody else uses it, until its answer has been taken.
+    #[inline]
     #[must_use]
     pub unsafe fn push(&self, entry: &Entry) -> bool {
         let map = &self.map;
@@ -204,6 +206,7 @@ impl Uring {
     }
 
     /// Requests pushed that have not been submitted.
+    #[inline]
     pub fn unsubmitted(&self) -> u32 {
         let map = &self.map;
         // The head first: it never overtakes a tail that is read later.
@@ -219,6 +222,7 @@ impl Uring {
     }
 
     /// Whether there are answers to take.
+    #[inline]
     pub fn has_answers(&self) -> bool {
         let map = &self.map;
         // Relaxed: `take` looks again.
@@ -227,6 +231,7 @@ impl Uring {
     }
 
     /// Whether answers wait for a system call of the thread that submitted, or for room.
+    #[inline]
     pub fn wants_enter(&self) -> bool {
         let flags = self.map.word(self.map.flags).load(Ordering::Relaxed);
         flags & (SQ_TASKRUN | SQ_CQ_OVERFLOW) != 0

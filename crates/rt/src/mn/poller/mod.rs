@@ -236,6 +236,7 @@ impl Poller {
     }
 
     /// The slot of `fd`, made on first use; none for numbers beyond the table.
+    #[inline]
     pub(crate) fn slot(&self, fd: i32) -> Option<&'static Slot> {
         self.table.get_or_make(fd)
     }

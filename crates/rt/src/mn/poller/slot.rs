@@ -148,10 +148,12 @@ impl Slot {
         Waiters(self)
     }
 
+    #[inline]
     pub(crate) fn ticks(&self, direction: Direction) -> u32 {
         self.ticks[direction as usize].load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.generation.load(Ordering::Acquire)
     }
@@ -174,6 +176,7 @@ impl Slot {
         self.drained.store(0, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn is_drained(&self, ticks: u32) -> bool {
         let drained = self.drained.load(Ordering::Relaxed);
         drained == ticks.wrapping_add(1) && drained != NEVER && drained != 0

@@ -26,6 +26,7 @@ impl Table {
     }
 
     /// The slot of `fd`, if one was ever made for its neighbourhood.
+    #[inline]
     pub(super) fn get(&self, fd: i32) -> Option<&'static Slot> {
         let index = usize::try_from(fd).ok()?;
         let chunk = self.chunks.get(index / CHUNK)?.load(Ordering::Acquire);
@@ -34,6 +35,7 @@ impl Table {
     }
 
     /// The slot of `fd`; none if the number is out of range or memory is exhausted.
+    #[inline]
     pub(super) fn get_or_make(&self, fd: i32) -> Option<&'static Slot> {
         if let Some(slot) = self.get(fd) {
             return Some(slot);

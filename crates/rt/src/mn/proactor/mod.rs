@@ -72,6 +72,7 @@ impl Proactor {
     }
 
     /// Whether there is room for `count` more requests. Asked by the worker's thread, there stays.
+    #[inline]
     pub(crate) fn has_room(&self, count: u32) -> bool {
         REQUESTS - self.uring.unsubmitted() >= count
     }
@@ -81,6 +82,7 @@ impl Proactor {
     /// # Safety
     /// Called on the worker's thread, and there is room. The memory that the entry names is the
     /// kernel's until `op` is done, and so is `op`, which stays in place.
+    #[inline]
     pub(crate) unsafe fn push(&self, mut entry: Entry, op: &Op) {
         entry.data = op.address();
         // SAFETY: the caller's obligation.
@@ -89,11 +91,13 @@ impl Proactor {
     }
 
     /// Whether requests wait for being submitted, or answers for a system call.
+    #[inline]
     pub(crate) fn wants_enter(&self) -> bool {
         self.uring.unsubmitted() != 0 || self.uring.wants_enter()
     }
 
     /// Whether there are answers to take.
+    #[inline]
     pub(crate) fn has_answers(&self) -> bool {
         self.uring.has_answers()
     }

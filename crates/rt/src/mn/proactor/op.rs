@@ -16,6 +16,7 @@ pub(crate) struct Op {
 }
 
 impl Op {
+    #[inline]
     pub(crate) fn new(task: &'static Task, ticket: Ticket) -> Self {
         Op { task, completion: Completion::new(ticket), result: AtomicIsize::new(0) }
     }
@@ -30,6 +31,7 @@ impl Op {
     ///
     /// # Safety
     /// The word of a request that was pushed and not completed so far.
+    #[inline]
     pub(crate) unsafe fn complete(
         address: u64,
         result: Result<usize, Errno>,
@@ -48,6 +50,7 @@ impl Op {
     }
 
     /// See [`Completion::is_done`].
+    #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.completion.is_done()
     }
@@ -61,6 +64,7 @@ impl Op {
     }
 
     /// The answer, once it is done.
+    #[inline]
     pub(crate) fn result(&self) -> Result<usize, Errno> {
         debug_assert!(self.is_done());
         let result = self.result.load(Ordering::Relaxed);

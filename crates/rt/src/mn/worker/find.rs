@@ -12,6 +12,7 @@ use lisle_sys::clock;
 
 use super::{LIFO_STREAK, TICKS, Worker};
 use crate::mn::carrier::Carrier;
+use crate::mn::proactor::Proactor;
 use crate::mn::task::Task;
 
 /// A queue longer than this does not fit into the inner caches with its coroutines.
@@ -39,7 +40,9 @@ impl Worker {
 
     /// Whether the home loop is to have a turn, although nothing is queued here.
     pub(crate) fn wants_look(&self) -> bool {
-        self.own.ticks.get() >= self.own.interval.get() || !self.shared.injector.is_empty()
+        self.own.ticks.get() >= self.own.interval.get()
+            || !self.shared.injector.is_empty()
+            || self.proactor.as_ref().is_some_and(Proactor::has_answers)
     }
 
     /// # Safety
@@ -59,7 +62,11 @@ impl Worker {
         own.streak.set(0);
         // SAFETY: this thread is the ring's owner; headers are never freed.
         unsafe {
-            let task = if self.alone { self.ring.pop_unshared() } else { self.ring.pop() };
+            let mut task = if self.alone { self.ring.pop_unshared() } else { self.ring.pop() };
+            if task.is_none() && !(*own.aside.get()).is_empty() {
+                self.bring_back();
+                task = self.ring.pop();
+            }
             self.prefetch();
             task.map(|task| task.as_ref())
         }
@@ -154,6 +161,8 @@ impl Worker {
         });
         // SAFETY: the caller's obligation.
         unsafe {
+            // Also while the ring never gets empty.
+            self.bring_back();
             let injected = self.take_injected();
             self.fire_alarms(now);
             if let Some(proactor) = &self.proactor {

@@ -5,6 +5,8 @@
 //!        ──> ring (FIFO, others steal half of it) ── full ──> injector, which all share
 //! ```
 //!
+//! What has used up its turn (see `turn`) waits in a list of its own until the ring is empty.
+//!
 //! One OS thread, its carrier, holds it for good. `find` decides what runs next, `sleep` what
 //! happens when nothing does.
 
@@ -28,6 +30,10 @@ const TICKS: u32 = 61;
 /// Times in a row that the LIFO slot goes before the ring, so that a pair which keeps waking each
 /// other shares the worker with the rest.
 const LIFO_STREAK: u32 = 16;
+
+/// Coroutines that come back at once to the ring after they gave way: what an event makes runnable
+/// waits for so many turns.
+const BROUGHT_BACK: u32 = 4;
 
 /// See the module.
 pub(crate) struct Worker {
@@ -60,6 +66,8 @@ struct Own {
     random: Cell<u64>,
     ids: Cell<(u64, u64)>,
     cache: UnsafeCell<Cache>,
+    /// Coroutines that gave way to those in the ring; the oldest first.
+    aside: UnsafeCell<List<Task>>,
 }
 
 /// A wait that ends by itself.
@@ -106,6 +114,7 @@ impl Worker {
                 random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ u64::from(index)),
                 ids: Cell::new((0, 0)),
                 cache: UnsafeCell::new(Cache::new(shared.stack_class)),
+                aside: UnsafeCell::new(List::new()),
             },
         }
     }
@@ -166,6 +175,30 @@ impl Worker {
     pub(crate) unsafe fn requeue(&self, task: &'static Task) {
         // SAFETY: the caller's obligation.
         unsafe { self.push(NonNull::from(task)) };
+    }
+
+    /// Puts the coroutine whose turn is over behind all others. Nobody is notified, as with
+    /// [`requeue`](Self::requeue).
+    ///
+    /// # Safety
+    /// As [`ready`](Self::ready).
+    pub(crate) unsafe fn set_aside(&self, task: &'static Task) {
+        // SAFETY: this thread alone touches the list, and nothing called in there comes back here.
+        unsafe { (*self.own.aside.get()).push(NonNull::from(task)) };
+    }
+
+    /// Moves a few of those set aside to the ring, where others can steal them.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    unsafe fn bring_back(&self) {
+        for _ in 0..BROUGHT_BACK {
+            // SAFETY: as in `set_aside`; what was in that list is in no other queue.
+            unsafe {
+                let Some(task) = (*self.own.aside.get()).pop() else { return };
+                self.push(task);
+            }
+        }
     }
 
     /// # Safety
