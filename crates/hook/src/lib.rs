@@ -40,5 +40,6 @@
 
 mod call;
 mod facts;
+mod gate;
 mod real;
 mod transfer;
