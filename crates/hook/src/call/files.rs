@@ -338,10 +338,11 @@ macro_rules! transfers {
         unsafe extern "C" fn $list(
             fd: i32, iov: *const iovec, count: i32, offset: off_t
         ) -> ssize_t {
+            let plain = || real!(
+                $list(fd, iov, count, offset): fn(i32, *const iovec, i32, off_t) -> ssize_t
+            );
             // SAFETY: the caller vouches for the list.
-            unsafe { by_offset($transfer, fd, iov, count, offset) }.unwrap_or_else(
-                || real!($list(fd, iov, count, offset): fn(i32, *const iovec, i32, off_t) -> ssize_t),
-            )
+            unsafe { by_offset($transfer, fd, iov, count, offset) }.unwrap_or_else(plain)
         }
 
         #[doc = concat!("See ", stringify!($flagged), ".")]
