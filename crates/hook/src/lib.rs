@@ -30,11 +30,11 @@
 //!   `opendir`, `scandir`, `scandirat`, `tmpfile`, `mkstemp` and kin, `mkdtemp`,
 //!   `open_by_handle_at`, `rename`, `renameat`, `renameat2`, `unlink`, `unlinkat`, `remove`,
 //!   `mkdir`, `mkdirat`, `mkfifo`, `mkfifoat`, `mknod`, `mknodat`, `rmdir`, `link`, `linkat`,
-//!   `symlink`, `symlinkat`, `realpath`, `__realpath_chk`, `canonicalize_file_name`, `truncate`, `ftruncate`,
-//!   `fallocate`, `posix_fallocate`, `fsync`, `fdatasync`, `syncfs`, `sync`, `sync_file_range`,
-//!   `copy_file_range`, `chmod`, `fchmod`, `fchmodat`, `chown`, `lchown`, `fchown`, `fchownat`,
-//!   `utime`, `utimes`, `lutimes`, `futimes`, `futimens`, `utimensat`, `statfs`, `fstatfs`,
-//!   `statvfs`, `fstatvfs`.
+//!   `symlink`, `symlinkat`, `realpath`, `__realpath_chk`, `canonicalize_file_name`, `truncate`,
+//!   `ftruncate`, `fallocate`, `posix_fallocate`, `fsync`, `fdatasync`, `syncfs`, `sync`,
+//!   `sync_file_range`, `copy_file_range`, `chmod`, `fchmod`, `fchmodat`, `chown`, `lchown`,
+//!   `fchown`, `fchownat`, `utime`, `utimes`, `lutimes`, `futimes`, `futimens`, `utimensat`,
+//!   `statfs`, `fstatfs`, `statvfs`, `fstatvfs`.
 //! - **Another coroutine first:** `sched_yield`.
 //! - **Noted, then the plain call:** `close`, `dup2`, `dup3`, `close_range`, `fclose`, `closedir`,
 //!   `fcntl`, `ioctl`, `setsockopt`.
@@ -43,9 +43,9 @@
 //!
 //! # Signatures
 //!
-//! `fcntl`, `ioctl`, `open`, `openat` and `syscall` are variadic in C. On x86-64 a variadic call passes integers and
-//! pointers where a plain one does, so they are defined with as many arguments as they can have;
-//! those that a caller did not pass hold rubbish and are passed on as such.
+//! `fcntl`, `ioctl`, `open`, `openat` and `syscall` are variadic in C. On x86-64 a variadic call
+//! passes integers and pointers where a plain one does, so they are defined with as many arguments
+//! as they can have; those that a caller did not pass hold rubbish and are passed on as such.
 #![cfg(all(
     target_os = "linux",
     target_arch = "x86_64",

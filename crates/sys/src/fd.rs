@@ -52,12 +52,12 @@ pub fn identity(fd: i32) -> Result<(u32, u64), Errno> {
 ///
 /// # Errors
 /// `EBADF`, `ENOSYS`.
-pub fn file_system(fd: i32) -> Result<libc::__fsword_t, Errno> {
+pub fn file_system(fd: i32) -> Result<i64, Errno> {
     // SAFETY: all-zero is a valid value of this plain C structure.
     let mut found: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel's structure is libc's on x86-64.
     unsafe { syscall(libc::SYS_fstatfs, [fd as usize, (&raw mut found) as usize, 0, 0, 0, 0])? };
-    Ok(found.f_type)
+    Ok(found.f_type as i64)
 }
 
 /// Reads into the vectors without blocking and without touching the open file's flags.
