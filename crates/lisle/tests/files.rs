@@ -10,10 +10,11 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 
 use util::{
-    Folder, everywhere, evict, in_child, limit, open, part, pattern, pread, scaled, tcp_pair, told,
-    twins, twins_of_a_child,
+    Folder, Random, everywhere, evict, in_child, limit, open, part, pattern, pread, scaled,
+    tcp_pair, told, twins, twins_of_a_child,
 };
 
 #[test]
@@ -96,6 +97,45 @@ fn reading_at_the_position() {
             }
         }
         lines
+    });
+}
+
+#[test]
+fn any_part_of_it_may_be_cached() {
+    everywhere(|| {
+        let folder = Folder::new("any-part", true);
+        let data = pattern(230_123);
+        fs::write(folder.at("data"), &data).unwrap();
+        lisle::scope(|scope| {
+            for seed in 0..4 {
+                let (folder, data) = (&folder, &data);
+                scope.spawn(move || {
+                    let mut random = Random::new(seed);
+                    let file = File::open(folder.at("data")).unwrap();
+                    evict(&file);
+                    for _ in 0..200 {
+                        let (from, len) = (random.below(data.len()), random.below(1 << 17));
+                        let fd = file.as_raw_fd();
+                        if random.below(3) == 0 {
+                            let (from, len) = (from as i64, len as i64);
+                            // SAFETY: a plain call on an open file.
+                            unsafe {
+                                libc::posix_fadvise(fd, from, len, libc::POSIX_FADV_DONTNEED)
+                            };
+                        }
+                        let (mut one, mut two) = (vec![0; random.below(5000)], vec![0; len]);
+                        let parts = [part(&mut one), part(&mut two)];
+                        // SAFETY: a list of live places.
+                        let got = unsafe { libc::preadv(fd, parts.as_ptr(), 2, from as i64) };
+                        let expected = (one.len() + two.len()).min(data.len() - from);
+                        assert_eq!(got, expected as isize);
+                        let read = [one, two].concat();
+                        assert!(read[..expected] == data[from..from + expected]);
+                        assert!(read[expected..].iter().all(|byte| *byte == 0));
+                    }
+                });
+            }
+        });
     });
 }
 
@@ -216,19 +256,19 @@ fn a_number_that_was_closed_unseen() {
         lisle::spawn(|| {
             let folder = Folder::new("unseen", true);
             fs::write(folder.at("file"), b"of the file").unwrap();
-            let (reader, mut writer) = std::io::pipe().unwrap();
-            let reader = reader.into_raw_fd();
-            writer.write_all(b"of the pipe").unwrap();
-            drop(writer);
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            theirs.write_all(b"of the pair").unwrap();
+            let (ours, theirs) = (ours.into_raw_fd(), theirs.into_raw_fd());
             let mut place = [0_u8; 11];
-            // SAFETY: our own descriptors, a live place. All above the pipe are nobody's.
+            // SAFETY: our own descriptors, a live place. All above the pair are nobody's.
             unsafe {
-                assert_eq!(libc::read(reader, place.as_mut_ptr().cast(), 11), 11);
-                closefrom(reader);
-                let fd = open(&folder.c("file"), libc::O_RDONLY);
-                assert_eq!(fd, reader, "the lowest number that is free");
-                assert_eq!(libc::pread(fd, place.as_mut_ptr().cast(), 11, 0), 11);
-                libc::close(fd);
+                assert_eq!(libc::read(ours, place.as_mut_ptr().cast(), 11), 11);
+                closefrom(ours.min(theirs));
+                let fds = [(); 2].map(|()| open(&folder.c("file"), libc::O_RDONLY));
+                assert!(fds.contains(&ours), "the lowest numbers that are free");
+                // Not as if it were a socket.
+                assert_eq!(libc::read(ours, place.as_mut_ptr().cast(), 11), 11);
+                fds.iter().for_each(|fd| assert_eq!(libc::close(*fd), 0));
             }
             assert_eq!(&place, b"of the file");
         })

@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::ptr::{null, null_mut};
 
 use util::{
@@ -374,6 +374,44 @@ fn no_descriptor_is_left() {
             let mut lines = vec![opening("open", &path, libc::O_RDONLY)];
             lines.extend(description("file", &path, true));
             limit(libc::RLIMIT_NOFILE, 1024);
+            lines
+        });
+    });
+    ended.expect_return();
+}
+
+#[test]
+fn what_is_not_permitted() {
+    let ended = in_child(&[], || {
+        // The superuser may do anything.
+        // SAFETY: plain calls; nobody's number, if we may take it.
+        let _ = unsafe { libc::geteuid() == 0 && libc::setuid(65_534) == 0 };
+        twins_of_a_child(|coroutine| {
+            let folder = Folder::new("permitted", coroutine);
+            fs::create_dir(folder.at("closed")).unwrap();
+            fs::write(folder.at("closed/file"), b"text").unwrap();
+            fs::write(folder.at("file"), b"text").unwrap();
+            let closed = |mode| {
+                for name in ["file", "closed"] {
+                    let mode = fs::Permissions::from_mode(mode);
+                    fs::set_permissions(folder.at(name), mode).unwrap();
+                }
+            };
+            closed(0);
+            let mut lines = Vec::new();
+            for round in ["cold", "warm"] {
+                lines.push(round.to_owned());
+                for name in ["file", "closed", "closed/file", "closed/no"] {
+                    for flags in [libc::O_RDONLY, libc::O_WRONLY | libc::O_CREAT, libc::O_PATH] {
+                        lines.push(opening(name, &folder.c(name), flags));
+                    }
+                    let seen = description(name, &folder.c(name), true);
+                    lines.extend(seen.into_iter().filter(|_| name != "closed"));
+                }
+                lines.push(format!("{:?}", fs::remove_file(folder.at("closed/file"))));
+                lines.push(format!("{:?}", fs::rename(folder.at("file"), "/lisle-file")));
+            }
+            closed(0o700);
             lines
         });
     });
