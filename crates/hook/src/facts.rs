@@ -9,9 +9,13 @@
 //! | 8 | `O_NONBLOCK` is set |
 //! | 9 | a receive timeout is set |
 //! | 10 | a send timeout is set |
-//! | 32-63 | the value of `CHANGES` when bits 8-10 were read |
+//! | 11 | `O_DIRECT` is set |
+//! | 12 | `O_DSYNC`, alone or as part of `O_SYNC`, is set |
+//! | 13 | a file that does not know `RWF_NOWAIT` |
+//! | 14 | a file in memory, or made up by the kernel; with bit 13 only |
+//! | 32-63 | the value of `CHANGES` when bits 8-12 were read |
 //!
-//! `O_NONBLOCK` and the timeouts belong to the open file, which duplicates share, so a change
+//! Flags and timeouts belong to the open file, which duplicates share, so a change
 //! through any descriptor voids what is known of all: `CHANGES` counts the calls that can change
 //! them. Relaxed throughout: a call that races with a change of the settings may see either.
 
@@ -36,8 +40,10 @@ pub(crate) enum Kind {
     Nowait = 4,
     /// Terminals, inotify, signalfds: asked for readiness first.
     Polled = 5,
-    /// Regular files, directories, devices that are always ready: the plain call.
+    /// Directories, devices that are always ready: the plain call.
     Plain = 6,
+    /// Regular files and block devices: always ready, and yet slow.
+    File = 8,
 }
 
 impl Kind {
@@ -50,6 +56,25 @@ impl Kind {
 const NONBLOCK: u64 = 1 << 8;
 const RECEIVE_TIMEOUT: u64 = 1 << 9;
 const SEND_TIMEOUT: u64 = 1 << 10;
+const DIRECT: u64 = 1 << 11;
+const SYNC: u64 = 1 << 12;
+const NO_NOWAIT: u64 = 1 << 13;
+const IN_MEMORY: u64 = 1 << 14;
+/// What stays when settings are read anew.
+const LASTING: u64 = 0xff | NO_NOWAIT | IN_MEMORY;
+
+/// How a file can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// `RWF_NOWAIT`: what is in the page cache comes at once.
+    Nowait,
+    /// The plain call does not wait for a disk.
+    InMemory,
+    /// `O_DIRECT`: always from the disk.
+    Direct,
+    /// The plain call may take long.
+    Slow,
+}
 
 /// Starts at 1, so that the all-zero word is out of date.
 static CHANGES: AtomicU32 = AtomicU32::new(1);
@@ -70,6 +95,7 @@ pub(crate) fn kind(fd: i32, descriptor: &Descriptor) -> Kind {
         5 => Kind::Polled,
         6 => Kind::Plain,
         7 => Kind::UnixDatagram,
+        8 => Kind::File,
         _ => {
             // Of a number that is not open nothing is to be remembered; the plain call says so.
             let Some(kind) = find_out(fd) else { return Kind::Plain };
@@ -137,7 +163,8 @@ fn find_out(fd: i32) -> Option<Kind> {
             let option = |name| socket::option(fd, name).unwrap_or(0);
             socket_kind(option(libc::SO_TYPE), option(libc::SO_DOMAIN), option(libc::SO_PROTOCOL))
         }
-        libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK | libc::S_IFLNK => Kind::Plain,
+        libc::S_IFREG | libc::S_IFBLK => Kind::File,
+        libc::S_IFDIR | libc::S_IFLNK => Kind::Plain,
         // Anonymous files have no type; many, like pipes, know RWF_NOWAIT.
         _ => Kind::Nowait,
     })
@@ -173,21 +200,55 @@ pub(crate) fn deadline(fd: i32, descriptor: &Descriptor, direction: Direction) -
     socket::timeout(fd, name).ok()?.map(|nanos| clock::now().saturating_add(nanos))
 }
 
+/// How the file can be read.
+pub(crate) fn reading(fd: i32, descriptor: &Descriptor) -> Reading {
+    match settings(fd, descriptor) {
+        known if known & DIRECT != 0 => Reading::Direct,
+        known if known & NO_NOWAIT == 0 => Reading::Nowait,
+        known if known & IN_MEMORY != 0 => Reading::InMemory,
+        _ => Reading::Slow,
+    }
+}
+
+/// Notes that the file does not know `RWF_NOWAIT`.
+pub(crate) fn set_no_nowait(fd: i32, descriptor: &Descriptor) {
+    let in_memory = matches!(
+        sys::file_system(fd),
+        Ok(libc::PROC_SUPER_MAGIC
+            | libc::SYSFS_MAGIC
+            | libc::TMPFS_MAGIC
+            | libc::CGROUP_SUPER_MAGIC
+            | libc::CGROUP2_SUPER_MAGIC)
+    );
+    let bits = NO_NOWAIT | if in_memory { IN_MEMORY } else { 0 };
+    let facts = descriptor.facts();
+    facts.store(facts.load(Ordering::Relaxed) | bits, Ordering::Relaxed);
+}
+
+/// Whether each write to the file waits for the disk.
+pub(crate) fn writes_through(fd: i32, descriptor: &Descriptor) -> bool {
+    settings(fd, descriptor) & (DIRECT | SYNC) != 0
+}
+
 #[inline]
 fn settings(fd: i32, descriptor: &Descriptor) -> u64 {
     let facts = descriptor.facts();
-    let is_socket = kind(fd, descriptor).is_socket();
+    let kind = kind(fd, descriptor);
     let known = facts.load(Ordering::Relaxed);
     let changes = u64::from(CHANGES.load(Ordering::Relaxed));
     // Terminals and pipes are often shared with other processes, so they are asked each time.
-    if is_socket && known >> 32 == changes {
+    if (kind.is_socket() || kind == Kind::File) && known >> 32 == changes {
         return known;
     }
-    let mut fresh = known & 0xff | changes << 32;
-    if sys::status_flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0) {
-        fresh |= NONBLOCK;
+    let mut fresh = known & LASTING | changes << 32;
+    let flags = sys::status_flags(fd).unwrap_or(0);
+    let bits = [(NONBLOCK, libc::O_NONBLOCK), (DIRECT, libc::O_DIRECT), (SYNC, libc::O_DSYNC)];
+    for (bit, flag) in bits {
+        if flags & flag != 0 {
+            fresh |= bit;
+        }
     }
-    if is_socket {
+    if kind.is_socket() {
         let timeouts = [(RECEIVE_TIMEOUT, libc::SO_RCVTIMEO), (SEND_TIMEOUT, libc::SO_SNDTIMEO)];
         for (bit, name) in timeouts {
             if matches!(socket::timeout(fd, name), Ok(Some(_))) {

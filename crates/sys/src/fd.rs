@@ -28,16 +28,36 @@ pub fn status_flags(fd: i32) -> Result<i32, Errno> {
         .map(|flags| flags as i32)
 }
 
+/// The kernel's description of the open file.
+///
+/// # Errors
+/// `EBADF`.
+pub fn status(fd: i32) -> Result<libc::stat, Errno> {
+    // SAFETY: all-zero is a valid value of this plain C structure.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel's structure is libc's on x86-64.
+    unsafe { syscall(libc::SYS_fstat, [fd as usize, (&raw mut stat) as usize, 0, 0, 0, 0])? };
+    Ok(stat)
+}
+
 /// What tells an open file from others: the `S_IFMT` part of its mode, and its inode number.
 ///
 /// # Errors
 /// `EBADF`.
 pub fn identity(fd: i32) -> Result<(u32, u64), Errno> {
+    status(fd).map(|stat| (stat.st_mode & libc::S_IFMT, stat.st_ino))
+}
+
+/// The magic number of the file system that holds the open file.
+///
+/// # Errors
+/// `EBADF`, `ENOSYS`.
+pub fn file_system(fd: i32) -> Result<i64, Errno> {
     // SAFETY: all-zero is a valid value of this plain C structure.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel's structure is libc's on x86-64.
-    unsafe { syscall(libc::SYS_fstat, [fd as usize, (&raw mut stat) as usize, 0, 0, 0, 0])? };
-    Ok((stat.st_mode & libc::S_IFMT, stat.st_ino))
+    unsafe { syscall(libc::SYS_fstatfs, [fd as usize, (&raw mut found) as usize, 0, 0, 0, 0])? };
+    Ok(found.f_type as i64)
 }
 
 /// Reads into the vectors without blocking and without touching the open file's flags.

@@ -18,6 +18,7 @@ pub mod eventfd;
 pub mod fd;
 pub mod futex;
 pub mod mmap;
+pub mod path;
 mod raw;
 pub mod signal;
 pub mod socket;

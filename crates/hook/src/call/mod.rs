@@ -3,9 +3,14 @@
 mod children;
 mod connections;
 mod descriptors;
+mod files;
+mod folders;
 mod futex;
 mod messages;
 mod names;
+mod opening;
+mod paths;
+mod probe;
 mod readiness;
 mod streams;
 mod threads;

@@ -7,7 +7,7 @@ use lisle_rt::descriptor::Direction;
 use lisle_sys::uring::{CURRENT_POSITION, Entry};
 use lisle_sys::{Errno, fd as sys, syscall};
 
-use super::messages;
+use super::{files, messages};
 use crate::facts::Kind;
 use crate::real::{outcome, real};
 use crate::transfer::{Operation, Vectors, write_all};
@@ -110,6 +110,7 @@ unsafe fn read_vectors(
     unsafe {
         let result = match operation.kind() {
             Kind::Plain => return None,
+            Kind::File => return files::read(operation.fd(), iov, count),
             kind if kind.is_socket() && count == 1 => {
                 let (base, len) = ((*iov).iov_base, (*iov).iov_len);
                 return Some(messages::receive(operation, base, len, 0, none, none.cast()));
@@ -188,6 +189,7 @@ unsafe fn write_vectors(
     unsafe {
         let result = match operation.kind() {
             Kind::Plain => return None,
+            Kind::File => return files::write(operation.fd(), iov, count),
             kind if kind.is_socket() && count == 1 => {
                 let (base, len) = ((*iov).iov_base, (*iov).iov_len);
                 return Some(messages::transmit(operation, base, len, 0, std::ptr::null(), 0));

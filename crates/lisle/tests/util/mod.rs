@@ -12,14 +12,20 @@
 
 mod actor;
 mod child;
+mod folder;
 mod net;
 mod random;
+mod twin;
 mod watchdog;
 
 pub(crate) use actor::{Actor, mixed};
 pub(crate) use child::{Ended, child, in_child, is_child, run_for};
+pub(crate) use folder::{
+    Folder, c_path, evict, limit, open, opening, part, pattern, pread, twins_of_a_child,
+};
 pub(crate) use net::{allow_files, tcp_pair};
 pub(crate) use random::Random;
+pub(crate) use twin::{Lines, aside, told, twins};
 pub(crate) use watchdog::{LIMIT, within};
 
 use std::any::type_name;

@@ -1,0 +1,52 @@
+//! Giving way to others.
+//!
+//! A coroutine whose calls never have to wait, because what it reads is always there, would run for
+//! ever. So each may make [`BUDGET`] calls on descriptors that end at once; before the next it goes
+//! behind the others, and behind those that an event makes runnable meanwhile: with hundreds of
+//! readers of cached files, one that waits for the network or a timer is still served first.
+
+use super::current;
+use super::task::{BUDGET, Task};
+use super::worker::Worker;
+
+/// To be called before a call on a descriptor is tried. Whether the caller is a coroutine that can
+/// suspend here; if so the call counts against its budget, and it may have to give way first.
+#[inline]
+pub fn begin_io() -> bool {
+    let Some((task, worker)) = current::suspendable() else { return false };
+    match task.budget.get() {
+        0 => step_aside(task, worker),
+        left => task.budget.set(left - 1),
+    }
+    true
+}
+
+#[cold]
+fn step_aside(task: &'static Task, worker: &'static Worker) {
+    task.budget.set(BUDGET);
+    // SAFETY: the running coroutine, its worker, its carrier; the commit runs on the worker's
+    // thread and gives the coroutine away once its stack has been left.
+    unsafe {
+        let next = worker.next_local();
+        if next.is_some() || worker.wants_look() {
+            task.carrier().leave(task, next, || worker.set_aside(task));
+        }
+    }
+}
+
+/// Lets the other runnable coroutines of this worker run first.
+pub fn yield_now() {
+    let Some((task, worker)) = current::suspendable() else {
+        lisle_sys::thread::yield_now();
+        return;
+    };
+    // SAFETY: as in `step_aside`.
+    unsafe {
+        let next = worker.next_local();
+        if next.is_none() && !worker.wants_look() {
+            return;
+        }
+        task.budget.set(BUDGET);
+        task.carrier().leave(task, next, || worker.requeue(task));
+    }
+}
