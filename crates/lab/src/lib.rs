@@ -28,6 +28,7 @@ mod rivals;
 pub mod series;
 mod standing;
 mod sys;
+mod syscalls;
 mod system;
 mod table;
 

@@ -44,12 +44,28 @@ fn allowed_cpus() -> io::Result<Vec<usize>> {
 
 /// Raises the limit of open files of this process as far as it may.
 pub(crate) fn raise_file_limit() -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` lives.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    let mut limit = file_limit()?;
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: `limit` lives.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })
+}
+
+/// The number of files that this process, and each child of it, may open once the limit is raised.
+pub(crate) fn most_files() -> io::Result<u64> {
+    Ok(file_limit()?.rlim_max)
+}
+
+fn file_limit() -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` lives.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    Ok(limit)
+}
+
+/// Asks process `id`, which must be a child that was not waited for, to end as `^C` does.
+pub(crate) fn interrupt(id: u32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::kill(id.cast_signed(), libc::SIGINT) })
 }
 
 /// CPU time that process `id` has used, in user and in kernel mode.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::child::{Cpus, Measurement, Own};
 use crate::series::Sample;
+use crate::sys;
 
 /// All cases, in the order they are run in.
 pub(crate) const CASES: [Case; 7] =
@@ -67,6 +68,8 @@ pub(crate) struct Variant {
     harness: &'static str,
     params: Vec<(&'static str, usize)>,
     limit: Duration,
+    /// The systems that take part; all if empty.
+    only: &'static [&'static str],
     kind: Kind,
 }
 
@@ -87,6 +90,7 @@ impl Variant {
             harness,
             params: vec![("workers", workers), ("ms", scale.ms())],
             limit: scale.limit(),
+            only: &[],
             kind: Kind::Inside,
         }
     }
@@ -101,6 +105,19 @@ impl Variant {
         matches!(self.kind, Kind::Echo(_))
     }
 
+    /// Whether the system of this name has what the case is about.
+    pub(crate) fn is_for(&self, system: &str) -> bool {
+        self.only.is_empty() || self.only.contains(&system)
+    }
+
+    /// Prepares what all its runs share. Returns a note for the reader, or why there can be none.
+    pub(crate) fn ready(&self) -> Result<Option<String>, String> {
+        match &self.kind {
+            Kind::Inside => Ok(None),
+            Kind::Echo(load) => load.ready(),
+        }
+    }
+
     /// Takes the figures once: `program` is a system's harness program, `arg` what it is given
     /// besides the parameters.
     pub(crate) fn measure(
@@ -108,7 +125,7 @@ impl Variant {
         mut program: Command,
         arg: Option<&str>,
         own: &Own,
-    ) -> Result<Vec<Sample>, String> {
+    ) -> Result<Taken, String> {
         program.arg(self.harness);
         program.args(self.params.iter().map(|(name, value)| format!("{name}={value}")));
         program.args(arg);
@@ -116,22 +133,40 @@ impl Variant {
         let child = Measurement::start(program, cpus, self.limit)?;
         match &self.kind {
             Kind::Echo(load) => load.measure(child, own),
-            Kind::Inside => {
-                let samples = child.lines()?.iter().map(|line| parse(line)).collect();
-                non_empty(samples)
-            }
+            Kind::Inside => samples(child).map(Taken::from),
         }
     }
 }
 
-fn parse(line: &str) -> Result<Sample, String> {
-    Sample::parse(line).ok_or(format!("not a figure: {line}"))
+/// What one run brought.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) samples: Vec<Sample>,
+    /// What is missing among them, and why.
+    pub(crate) omitted: Option<String>,
 }
 
-fn non_empty(samples: Result<Vec<Sample>, String>) -> Result<Vec<Sample>, String> {
-    match samples {
-        Ok(samples) if samples.is_empty() => Err("ended without figures".to_owned()),
-        samples => samples,
+impl From<Vec<Sample>> for Taken {
+    fn from(samples: Vec<Sample>) -> Self {
+        Taken { samples, omitted: None }
+    }
+}
+
+/// The figures that a harness program prints.
+fn samples(child: Measurement) -> Result<Vec<Sample>, String> {
+    let parse = |line: String| Sample::parse(&line).ok_or(format!("not a figure: {line}"));
+    let samples: Vec<_> = child.lines()?.into_iter().map(parse).collect::<Result<_, _>>()?;
+    if samples.is_empty() { Err("ended without figures".to_owned()) } else { Ok(samples) }
+}
+
+/// Whether a process may have so many connections, and what it opens besides.
+fn enough_files(connections: usize) -> Result<(), String> {
+    let (needed, most) = (connections as u64 + 128, sys::most_files());
+    match most.map_err(|error| format!("the limit of open files: {error}"))? {
+        most if most < needed => Err(format!(
+            "{needed} open files are needed, and the hard limit (`ulimit -Hn`) is {most}"
+        )),
+        _ => Ok(()),
     }
 }
 
