@@ -56,7 +56,8 @@ fn variants(scale: Scale) -> Vec<Variant> {
         kind: Kind::Echo(Load { connections, rate, warm_up_ms, measured_ms, counted_ms, cpu }),
     };
     let closed = |connections| {
-        let what = format!("{connections} connections, closed loop");
+        let plural = if connections == 1 { "" } else { "s" };
+        let what = format!("{connections} connection{plural}, closed loop");
         new(connections, 0, &format!("{connections}c"), &what)
     };
     let what = format!("{RATE} requests/s by schedule on 100 connections");

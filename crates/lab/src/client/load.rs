@@ -12,6 +12,10 @@ use super::poller::Poller;
 /// How long a reply may take when nothing else is under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The number of connections that are opened at once. The listeners of std and others queue 128;
+/// who finds the queue full is let in a second later.
+const BATCH: usize = 64;
+
 /// A client with its connections.
 pub(super) struct Client {
     poller: Poller,
@@ -40,15 +44,23 @@ impl Client {
         bytes: usize,
         rate: u64,
     ) -> io::Result<Self> {
-        let poller = Poller::new()?;
-        let connect = |key| {
-            let connection = Connection::open(port)?;
-            poller.add(&connection.stream, key)?;
-            Ok(connection)
-        };
-        let connections = (0..connections).map(connect).collect::<io::Result<_>>()?;
         let (message, buffer) = (vec![b'x'; bytes], vec![0; 1 << 16]);
-        Ok(Client { poller, connections, message, buffer, rate })
+        let mut client =
+            Client { poller: Poller::new()?, connections: Vec::new(), message, buffer, rate };
+        for key in 0..connections {
+            let mut connection = Connection::open(port)?;
+            client.poller.add(&connection.stream, key)?;
+            let ends_batch = (key + 1) % BATCH == 0;
+            if ends_batch {
+                connection.send(&client.message, Instant::now())?;
+            }
+            client.connections.push(connection);
+            if ends_batch {
+                // Servers accept in order, so a reply to the last one says that all are in.
+                client.drain(&mut Histogram::new())?;
+            }
+        }
+        Ok(client)
     }
 
     /// Loads the server for `duration` and returns the latencies.
