@@ -1,4 +1,4 @@
-//! What a harness program is made of, std only: parameters, clock, figures of the process, and the
+//! What a harness program is made of: parameters, clock, figures of the process, and the
 //! loops of every case, written once for all systems of a kind.
 //!
 //! ```text
@@ -34,7 +34,10 @@ fn report_ns(metric: &str, value: f64) {
     report(metric, value, "ns");
 }
 
-/// Tells the parent where an echo server listens. The parent waits for this line.
+/// What HTTP servers answer every request with, as `text/plain`.
+pub const HTTP_BODY: &str = "Hello, World!";
+
+/// Tells the parent where a server listens. The parent waits for this line.
 pub fn report_port(port: u16) {
     println!("port {port}");
 }

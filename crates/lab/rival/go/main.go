@@ -256,6 +256,7 @@ var cases = map[string]func(params, time.Duration) error{
 	"mpsc":        channel,
 	"memory":      parked,
 	"echo":        serve,
+	"http":        serveHTTP,
 }
 
 func run(args []string) error {

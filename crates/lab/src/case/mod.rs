@@ -4,6 +4,7 @@
 //! often, with how many tasks, on how many CPUs.
 
 mod echo;
+mod http;
 mod memory;
 mod mpsc;
 mod mutex;
@@ -19,8 +20,16 @@ use crate::series::Sample;
 use crate::sys;
 
 /// All cases, in the order they are run in.
-pub(crate) const CASES: [Case; 7] =
-    [yield_now::CASE, spawn::CASE, park::CASE, mutex::CASE, mpsc::CASE, echo::CASE, memory::CASE];
+pub(crate) const CASES: [Case; 8] = [
+    yield_now::CASE,
+    spawn::CASE,
+    park::CASE,
+    mutex::CASE,
+    mpsc::CASE,
+    echo::CASE,
+    http::CASE,
+    memory::CASE,
+];
 
 /// One experiment.
 pub(crate) struct Case {
@@ -78,6 +87,8 @@ enum Kind {
     Inside,
     /// The harness program serves, and a client takes the figures.
     Echo(echo::Load),
+    /// The harness program serves, and wrk takes the figures.
+    Http(http::Load),
 }
 
 impl Variant {
@@ -115,6 +126,7 @@ impl Variant {
         match &self.kind {
             Kind::Inside => Ok(None),
             Kind::Echo(load) => load.ready(),
+            Kind::Http(load) => load.ready(),
         }
     }
 
@@ -133,6 +145,7 @@ impl Variant {
         let child = Measurement::start(program, cpus, self.limit)?;
         match &self.kind {
             Kind::Echo(load) => load.measure(child, own),
+            Kind::Http(load) => load.measure(child),
             Kind::Inside => samples(child).map(Taken::from),
         }
     }

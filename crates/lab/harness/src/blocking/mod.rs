@@ -4,6 +4,7 @@
 //! generic, so a case compiles to direct calls of the system.
 
 mod echo;
+mod http;
 mod memory;
 mod spawn;
 mod switch;
@@ -110,6 +111,7 @@ pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
         "mpsc" => sync::channel::<S>(&params),
         "memory" => memory::parked::<S>(&params),
         "echo" => echo::serve::<S>(),
+        "http" => http::serve::<S>(),
         other => Err(format!("no such case: {other}")),
     })
 }

@@ -49,6 +49,11 @@ pub trait Executor: 'static {
 
     /// Serves TCP echo, a task per connection, after [`report_port`](crate::report_port).
     fn echo() -> impl Future<Output = Outcome<()>> + Send;
+
+    /// Serves [`HTTP_BODY`](crate::HTTP_BODY) by the server that programs on this system use.
+    fn http() -> impl Future<Output = Outcome<()>> + Send {
+        async { Err("no HTTP server was written for this system".to_owned()) }
+    }
 }
 
 /// Runs the case that `params` name. To be called as a task of the executor.
@@ -66,6 +71,7 @@ pub async fn run<E: Executor>(params: &Params) -> Outcome<()> {
         "mpsc" => sync::channel::<E>(params).await,
         "memory" => memory::parked::<E>(params).await,
         "echo" => E::echo().await,
+        "http" => E::http().await,
         other => Err(format!("no such case: {other}")),
     }
 }

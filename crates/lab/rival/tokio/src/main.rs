@@ -1,6 +1,8 @@
 //! The cases on tokio. The parameter `current_thread=1` takes the runtime of that name, on the
 //! main thread; otherwise the multi-thread runtime runs them, with `workers` workers.
 
+mod http;
+
 use std::io;
 use std::process::ExitCode;
 
@@ -55,6 +57,10 @@ impl Executor for Tokio {
 
     async fn echo() -> Outcome<()> {
         serve().await.map_err(|error| error.to_string())
+    }
+
+    async fn http() -> Outcome<()> {
+        http::serve().await.map_err(|error| error.to_string())
     }
 }
 
