@@ -13,7 +13,7 @@ use crate::child::Own;
 use crate::options::Options;
 use crate::standing::Standing;
 use crate::system::{SYSTEMS, System};
-use crate::{csv, machine, publish, rivals, table};
+use crate::{csv, data, machine, publish, rivals, table};
 
 /// A system whose harness program is there.
 struct Contestant {
@@ -57,6 +57,9 @@ pub(crate) fn run(args: impl Iterator<Item = String>, own: &Own) -> Result<(), S
         let standings = compete(variant, &contestants, &options, own);
         summary.say(&table::render(&standings));
         rows.extend(standings.iter().flat_map(|standing| standing.all_rows(&variant.id)));
+    }
+    if variants.iter().any(Variant::reads_data) {
+        data::remove()?;
     }
     let csv = csv::write(&rows);
     if let Some(path) = &options.csv {

@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
 
 use lisle::runtime::{self, Mode};
 use lisle::{Coroutine, JoinHandle};
@@ -59,6 +61,10 @@ impl Blocking for Lisle {
 
     fn unpark(task: &Coroutine) {
         task.unpark();
+    }
+
+    fn sleep(duration: Duration) {
+        thread::sleep(duration);
     }
 
     fn counter() -> Mutex<u64> {

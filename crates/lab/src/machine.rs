@@ -60,7 +60,7 @@ const ABSENT: &str = "absent";
 fn wrk() -> String {
     let output = Command::new("wrk").arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let version = |text: String| Some(text.split_once(" [")?.0.to_owned());
+    let version = |text: String| Some(text.strip_prefix("wrk ")?.split_once(" [")?.0.to_owned());
     text.ok().and_then(version).unwrap_or_else(|| ABSENT.to_owned())
 }
 

@@ -1,13 +1,17 @@
-//! The kernel calls that std has no function for: affinity, limits, other processes' clocks.
+//! The kernel calls that std has no function for: affinity, limits, free space, other processes'
+//! clocks.
 //!
 //! # Safety
 //! Every call gets pointers to live locals of the type that the kernel expects, and no call keeps
 //! them. What runs between `fork` and `exec` makes only system calls.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::io;
 use std::mem;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -60,6 +64,16 @@ fn file_limit() -> io::Result<libc::rlimit> {
     // SAFETY: `limit` lives.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
     Ok(limit)
+}
+
+/// The number of bytes that may be written in the file system of `folder`.
+pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
+    let folder = CString::new(folder.as_os_str().as_bytes())?;
+    // SAFETY: all-zero numbers are numbers.
+    let mut figures: libc::statvfs = unsafe { mem::zeroed() };
+    // SAFETY: the path is terminated, and `figures` lives.
+    check(unsafe { libc::statvfs(folder.as_ptr(), &raw mut figures) })?;
+    Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
 }
 
 /// Asks process `id`, which must be a child that was not waited for, to end as `^C` does.

@@ -14,10 +14,14 @@
 
 pub mod blocking;
 mod clock;
+mod files;
 pub mod futures;
 mod gate;
 mod params;
 mod process;
+mod quantiles;
+mod random;
+mod sleepers;
 
 pub use params::{Params, run};
 

@@ -4,11 +4,13 @@
 //! often, with how many tasks, on how many CPUs.
 
 mod echo;
+mod files;
 mod http;
 mod memory;
 mod mpsc;
 mod mutex;
 mod park;
+mod sleep;
 mod spawn;
 mod yield_now;
 
@@ -16,18 +18,21 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::child::{Cpus, Measurement, Own};
+use crate::data::Access;
 use crate::series::Sample;
 use crate::sys;
 
 /// All cases, in the order they are run in.
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 10] = [
     yield_now::CASE,
     spawn::CASE,
     park::CASE,
     mutex::CASE,
     mpsc::CASE,
+    sleep::CASE,
     echo::CASE,
     http::CASE,
+    files::CASE,
     memory::CASE,
 ];
 
@@ -87,6 +92,8 @@ enum Kind {
     Inside,
     /// The harness program serves, and a client takes the figures.
     Echo(echo::Load),
+    /// The harness program reads the file and prints the figures.
+    Files(Access),
     /// The harness program serves, and wrk takes the figures.
     Http(http::Load),
 }
@@ -111,9 +118,26 @@ impl Variant {
         self
     }
 
+    /// Gives another value to a parameter that the variant has.
+    fn set(&mut self, name: &str, value: usize) {
+        let parameter = self.params.iter_mut().find(|(given, _)| *given == name);
+        parameter.expect("the parameter is there").1 = value;
+    }
+
+    /// For these systems alone.
+    fn only(mut self, systems: &'static [&'static str]) -> Self {
+        self.only = systems;
+        self
+    }
+
     /// Whether this is the TCP server, which the hand-written programs can do, too.
     pub(crate) fn is_echo(&self) -> bool {
         matches!(self.kind, Kind::Echo(_))
+    }
+
+    /// Whether this needs the file of [`data`](crate::data).
+    pub(crate) fn reads_data(&self) -> bool {
+        matches!(self.kind, Kind::Files(_))
     }
 
     /// Whether the system of this name has what the case is about.
@@ -127,6 +151,7 @@ impl Variant {
             Kind::Inside => Ok(None),
             Kind::Echo(load) => load.ready(),
             Kind::Http(load) => load.ready(),
+            Kind::Files(access) => files::ready(*access),
         }
     }
 
@@ -141,11 +166,15 @@ impl Variant {
         program.arg(self.harness);
         program.args(self.params.iter().map(|(name, value)| format!("{name}={value}")));
         program.args(arg);
+        if let Kind::Files(access) = self.kind {
+            files::prepare(access, &mut program)?;
+        }
         let cpus = Cpus { first: 0, count: self.workers };
         let child = Measurement::start(program, cpus, self.limit)?;
         match &self.kind {
             Kind::Echo(load) => load.measure(child, own),
             Kind::Http(load) => load.measure(child),
+            Kind::Files(_) => files::measure(child),
             Kind::Inside => samples(child).map(Taken::from),
         }
     }

@@ -1,8 +1,10 @@
 //! The cases for executors of futures: the same steps as in [`blocking`](crate::blocking), with
 //! `.await` where a task may be suspended.
 
+mod files;
 mod memory;
 mod park;
+mod sleep;
 mod spawn;
 mod switch;
 mod sync;
@@ -31,6 +33,14 @@ pub trait Executor: 'static {
 
     /// Lets other tasks run.
     fn yield_now() -> impl Future<Output = ()> + Send;
+
+    /// Waits for that time to pass.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Runs what blocks on a thread that is meant for that.
+    fn unblock<T: Send + 'static>(
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send;
 
     /// A counter that is 0.
     fn counter() -> Self::Counter;
@@ -71,6 +81,9 @@ pub async fn run<E: Executor>(params: &Params) -> Outcome<()> {
         "mpsc" => sync::channel::<E>(params).await,
         "memory" => memory::parked::<E>(params).await,
         "echo" => E::echo().await,
+        "files" => files::read::<E>(params).await,
+        "sleep-short" => sleep::short::<E>(params).await,
+        "sleep-many" => sleep::many::<E>(params).await,
         "http" => E::http().await,
         other => Err(format!("no such case: {other}")),
     }

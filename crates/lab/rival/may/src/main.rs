@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lisle_lab_harness::blocking::{self, Blocking};
 use lisle_lab_harness::{Outcome, run};
@@ -50,6 +51,10 @@ impl Blocking for May {
 
     fn unpark(task: &Coroutine) {
         task.unpark();
+    }
+
+    fn sleep(duration: Duration) {
+        coroutine::sleep(duration);
     }
 
     fn counter() -> Mutex<u64> {

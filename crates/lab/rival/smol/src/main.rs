@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use lisle_lab_harness::futures::{self, ECHO_BUFFER};
@@ -34,6 +35,14 @@ impl futures::Executor for Smol {
 
     async fn yield_now() {
         future::yield_now().await;
+    }
+
+    async fn sleep(duration: Duration) {
+        smol::Timer::after(duration).await;
+    }
+
+    async fn unblock<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+        smol::unblock(f).await
     }
 
     fn counter() -> Mutex<u64> {

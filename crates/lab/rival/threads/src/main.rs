@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
 use lisle_lab_harness::blocking::{self, Blocking};
 use lisle_lab_harness::{Outcome, run};
@@ -54,6 +55,10 @@ impl Blocking for Threads {
 
     fn unpark(task: &Thread) {
         task.unpark();
+    }
+
+    fn sleep(duration: Duration) {
+        thread::sleep(duration);
     }
 
     fn counter() -> Mutex<u64> {

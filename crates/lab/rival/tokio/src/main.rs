@@ -5,6 +5,7 @@ mod http;
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lisle_lab_harness::futures::{self, ECHO_BUFFER, Executor};
 use lisle_lab_harness::{Outcome, Params, report_port, run};
@@ -32,6 +33,14 @@ impl Executor for Tokio {
 
     async fn yield_now() {
         tokio::task::yield_now().await;
+    }
+
+    async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    async fn unblock<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+        tokio::task::spawn_blocking(f).await.expect("no task panics")
     }
 
     fn counter() -> Mutex<u64> {
