@@ -38,7 +38,7 @@ pub(crate) fn tool() -> Result<Tool, String> {
         };
         match Tool::Strace.try_out() {
             Ok(()) => Ok(Tool::Strace),
-            Err(second) => Err(format!("perf: {first}; strace: {second}")),
+            Err(second) => Err(format!("{first}; {second}")),
         }
     };
     TOOL.get_or_init(find).clone()
@@ -78,13 +78,26 @@ impl Tool {
                 counting.tell("on")?;
                 counting.next_line()?.ok_or("it ended at once")?;
             }
-            Tool::Strace => await_tracer(id, Instant::now() + limit)?,
+            Tool::Strace => {
+                if let Err(reason) = await_tracer(id, Instant::now() + limit) {
+                    return Err(counting.finish().err().unwrap_or(reason));
+                }
+            }
         }
         Ok(Counter { tool: self, counting })
     }
 
-    /// Whether it counts at all: a `cat` that copies a line makes calls.
+    /// Whether it counts at all, and why not.
     fn try_out(self) -> Result<(), String> {
+        let name = self.name();
+        self.count_cat().map_err(|reason| match reason.starts_with(name) {
+            true => reason,
+            false => format!("{name}: {reason}"),
+        })
+    }
+
+    /// Counts the calls of a `cat` that copies a line.
+    fn count_cat(self) -> Result<(), String> {
         let (cpus, limit) = (Cpus { first: 0, count: 1 }, Duration::from_secs(5));
         let mut cat = Measurement::start_listening(Command::new("cat"), cpus, limit)?;
         let counter = self.attach(cat.id(), cpus, limit)?;
