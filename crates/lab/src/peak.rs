@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn threads_of_this_process_are_seen() {
         let peak = Peak::watch(std::process::id(), Duration::from_millis(1));
-        let nap = || thread::sleep(Duration::from_millis(30));
+        let nap = || thread::sleep(Duration::from_millis(200));
         let others: Vec<_> = (0..10).map(|_| thread::spawn(nap)).collect();
         others.into_iter().for_each(|other| other.join().unwrap());
         // The ten, the watcher, and the test's own.

@@ -59,6 +59,17 @@ impl Tool {
         }
     }
 
+    /// The fewest requests per connection for a count that is to be trusted.
+    ///
+    /// `perf` counts calls that begin, and as many wait at the end as at the start. `strace`
+    /// counts calls of which it saw both begin and end: one less for each that waits.
+    pub(crate) fn least_requests(self) -> f64 {
+        match self {
+            Tool::Perf => f64::MIN_POSITIVE,
+            Tool::Strace => 20.0,
+        }
+    }
+
     /// Counts the calls of process `id` from the moment that this returns. The tool runs on `cpus`.
     pub(crate) fn attach(self, id: u32, cpus: Cpus, limit: Duration) -> Result<Counter, String> {
         let pid = id.to_string();

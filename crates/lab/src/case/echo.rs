@@ -122,8 +122,13 @@ impl Load {
         let answer = client.next_line()?.ok_or("the client ended")?;
         let calls = counter.finish()?;
         let requests = answer.strip_prefix("counted ").and_then(|number| number.parse().ok());
-        let requests = requests.filter(|requests: &f64| *requests > 0.0);
-        Ok(calls as f64 / requests.ok_or_else(|| format!("the client said {answer}"))?)
+        let requests: f64 = requests.ok_or_else(|| format!("the client said {answer}"))?;
+        // The calls that every connection was waiting in may be missed, so they must not matter.
+        let fewest = self.connections as f64 * tool.least_requests();
+        if requests < fewest {
+            return Err(format!("{requests} requests are too few for {}", tool.name()));
+        }
+        Ok(calls as f64 / requests)
     }
 }
 
