@@ -13,7 +13,7 @@ use std::time::Duration;
 use lisle::runtime::{self, Mode};
 use lisle::{Coroutine, JoinHandle};
 use lisle_lab_harness::blocking::{self, Blocking};
-use lisle_lab_harness::{Outcome, run as run_harness};
+use lisle_lab_harness::{Outcome, lengthen_queue, run as run_harness};
 
 struct Lisle;
 
@@ -90,6 +90,7 @@ impl Blocking for Lisle {
 
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        lengthen_queue(&listener)?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     }

@@ -17,12 +17,14 @@ mod clock;
 mod files;
 pub mod futures;
 mod gate;
+mod listen;
 mod params;
 mod process;
 mod quantiles;
 mod random;
 mod sleepers;
 
+pub use listen::lengthen_queue;
 pub use params::{Params, run};
 
 /// Why a case could not be measured.

@@ -12,8 +12,8 @@ use super::poller::Poller;
 /// How long a reply may take when nothing else is under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The number of connections that are opened at once. The listeners of std and others queue 128;
-/// who finds the queue full is let in a second later.
+/// The number of connections that are opened at once, less than what any listener queues: who finds
+/// the queue full is let in a second later.
 const BATCH: usize = 64;
 
 /// A client with its connections.

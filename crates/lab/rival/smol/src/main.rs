@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use lisle_lab_harness::futures::{self, ECHO_BUFFER};
-use lisle_lab_harness::{Outcome, report_port, run};
+use lisle_lab_harness::{Outcome, lengthen_queue, report_port, run};
 use smol::Executor;
 use smol::future;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,6 +73,7 @@ impl futures::Executor for Smol {
 
 async fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    lengthen_queue(&listener)?;
     report_port(listener.local_addr()?.port());
     loop {
         let (stream, _) = listener.accept().await?;

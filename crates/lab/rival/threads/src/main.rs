@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use lisle_lab_harness::blocking::{self, Blocking};
-use lisle_lab_harness::{Outcome, run};
+use lisle_lab_harness::{Outcome, lengthen_queue, run};
 
 struct Threads;
 
@@ -84,6 +84,7 @@ impl Blocking for Threads {
 
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        lengthen_queue(&listener)?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     }

@@ -10,12 +10,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use lisle_lab_harness::{HTTP_BODY, report_port};
+use lisle_lab_harness::{HTTP_BODY, lengthen_queue, report_port};
 use tokio::net::TcpListener;
 
 /// Serves until the process is killed.
 pub(crate) async fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    lengthen_queue(&listener)?;
     report_port(listener.local_addr()?.port());
     let mut server = http1::Builder::new();
     // The others send no date.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lisle_lab_harness::futures::{self, ECHO_BUFFER, Executor};
-use lisle_lab_harness::{Outcome, Params, report_port, run};
+use lisle_lab_harness::{Outcome, Params, lengthen_queue, report_port, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -90,6 +90,7 @@ impl Future for Joining {
 
 async fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    lengthen_queue(&listener)?;
     report_port(listener.local_addr()?.port());
     loop {
         let (stream, _) = listener.accept().await?;
