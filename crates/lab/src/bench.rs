@@ -8,13 +8,12 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::case::{CASES, Scale, Variant};
+use crate::case::{CASES, Scale, Taken, Variant};
 use crate::child::Own;
 use crate::options::Options;
-use crate::series::Sample;
 use crate::standing::Standing;
 use crate::system::{SYSTEMS, System};
-use crate::{csv, machine, publish, rivals, table};
+use crate::{csv, data, machine, publish, rivals, table};
 
 /// A system whose harness program is there.
 struct Contestant {
@@ -31,7 +30,7 @@ impl Contestant {
         }
     }
 
-    fn measure(&self, variant: &Variant, own: &Own) -> Result<Vec<Sample>, String> {
+    fn measure(&self, variant: &Variant, own: &Own) -> Result<Taken, String> {
         variant.measure(self.command(own), self.system.arg, own)
     }
 }
@@ -46,10 +45,21 @@ pub(crate) fn run(args: impl Iterator<Item = String>, own: &Own) -> Result<(), S
     let contestants = build(&systems, &mut summary);
     let mut rows = Vec::new();
     for variant in &variants {
-        let standings = compete(variant, &contestants, &options, own);
         summary.say(&format!("## {}\n\n{}\n", variant.id, variant.title));
+        match variant.ready() {
+            Ok(None) => {}
+            Ok(Some(note)) => summary.say(&format!("({note})\n")),
+            Err(reason) => {
+                summary.say(&format!("- skipped: {reason}\n"));
+                continue;
+            }
+        }
+        let standings = compete(variant, &contestants, &options, own);
         summary.say(&table::render(&standings));
         rows.extend(standings.iter().flat_map(|standing| standing.all_rows(&variant.id)));
+    }
+    if variants.iter().any(Variant::reads_data) {
+        data::remove()?;
     }
     let csv = csv::write(&rows);
     if let Some(path) = &options.csv {

@@ -1,9 +1,9 @@
 //! One measurement is one child process: started, read line by line, killed at its deadline.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -45,6 +45,8 @@ pub(crate) struct Cpus {
 /// A running child. Dropping it kills it.
 pub(crate) struct Measurement {
     child: Child,
+    /// Its standard input, if somebody is to talk to it.
+    input: Option<ChildStdin>,
     lines: Receiver<String>,
     complaints: Option<JoinHandle<String>>,
     deadline: Instant,
@@ -52,23 +54,54 @@ pub(crate) struct Measurement {
 
 impl Measurement {
     /// Starts `command`, which must end within `limit`.
-    pub(crate) fn start(mut command: Command, cpus: Cpus, limit: Duration) -> Result<Self, String> {
+    pub(crate) fn start(command: Command, cpus: Cpus, limit: Duration) -> Result<Self, String> {
+        Self::start_with(command, cpus, limit, Stdio::null())
+    }
+
+    /// The same with a way to [`tell`](Self::tell) it something.
+    pub(crate) fn start_listening(
+        command: Command,
+        cpus: Cpus,
+        limit: Duration,
+    ) -> Result<Self, String> {
+        Self::start_with(command, cpus, limit, Stdio::piped())
+    }
+
+    fn start_with(
+        mut command: Command,
+        cpus: Cpus,
+        limit: Duration,
+        input: Stdio,
+    ) -> Result<Self, String> {
         sys::bind_to_cpus(&mut command, cpus.first, cpus.count)
             .map_err(|error| format!("the CPUs to run on: {error}"))?;
         // A complaint is one line here.
         command.env("RUST_BACKTRACE", "0");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let program = Path::new(command.get_program()).display().to_string();
         let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+        let input = child.stdin.take();
         let lines = read_lines(child.stdout.take().expect("standard output is a pipe"));
         let stderr = child.stderr.take().expect("standard error is a pipe");
         let complaints = Some(thread::spawn(move || telling_line(stderr)));
-        Ok(Measurement { child, lines, complaints, deadline: Instant::now() + limit })
+        Ok(Measurement { child, input, lines, complaints, deadline: Instant::now() + limit })
     }
 
     /// The process's id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Writes a line to its standard input.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<(), String> {
+        let input = self.input.as_mut().expect("it was started to listen");
+        writeln!(input, "{line}").map_err(|error| format!("cannot be told {line:?}: {error}"))
+    }
+
+    /// All further lines after its standard input was closed, until it has ended well.
+    pub(crate) fn finish(mut self) -> Result<Vec<String>, String> {
+        self.input = None;
+        self.lines()
     }
 
     /// The next line of its output, or none when it has ended well.
@@ -192,6 +225,17 @@ mod tests {
         let text =
             "note\nthread 'a' panicked at x.rs:1:\nroot\nthread 'b' panicked at y.rs:\nend\n";
         assert_eq!(telling_line(text.as_bytes()), "root");
+    }
+
+    #[test]
+    fn listening_child_is_told() {
+        let mut child =
+            Measurement::start_listening(Command::new("cat"), Cpus { first: 0, count: 1 }, LONG)
+                .unwrap();
+        child.tell("a").unwrap();
+        assert_eq!(child.next_line(), Ok(Some("a".to_owned())));
+        child.tell("b").unwrap();
+        assert_eq!(child.finish(), Ok(vec!["b".to_owned()]));
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
 
 use lisle::runtime::{self, Mode};
 use lisle::{Coroutine, JoinHandle};
 use lisle_lab_harness::blocking::{self, Blocking};
-use lisle_lab_harness::{Outcome, run as run_harness};
+use lisle_lab_harness::{Outcome, lengthen_queue, run as run_harness};
 
 struct Lisle;
 
@@ -61,6 +63,10 @@ impl Blocking for Lisle {
         task.unpark();
     }
 
+    fn sleep(duration: Duration) {
+        thread::sleep(duration);
+    }
+
     fn counter() -> Mutex<u64> {
         Mutex::new(0)
     }
@@ -84,6 +90,7 @@ impl Blocking for Lisle {
 
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        lengthen_queue(&listener)?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     }

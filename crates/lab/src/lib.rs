@@ -20,14 +20,17 @@ mod case;
 mod child;
 mod client;
 pub mod csv;
+mod data;
 mod harness;
 mod machine;
 mod options;
+mod peak;
 mod publish;
 mod rivals;
 pub mod series;
 mod standing;
 mod sys;
+mod syscalls;
 mod system;
 mod table;
 

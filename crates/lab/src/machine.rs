@@ -18,6 +18,7 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
         ("max_map_count", first("/proc/sys/vm/max_map_count").unwrap_or_else(unknown)),
         ("rustc", first_line(Command::new("rustc").arg("--version"))),
         ("go", first_line(Command::new(rivals::go()).arg("version"))),
+        ("wrk", wrk()),
         ("cc", first_line(Command::new("cc").arg("--version"))),
         ("crates", crates().unwrap_or_else(unknown)),
         ("commit", commit()),
@@ -55,6 +56,14 @@ fn commit() -> String {
 
 const ABSENT: &str = "absent";
 
+/// wrk's version. It fails after printing it.
+fn wrk() -> String {
+    let output = Command::new("wrk").arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let version = |text: String| Some(text.strip_prefix("wrk ")?.split_once(" [")?.0.to_owned());
+    text.ok().and_then(version).unwrap_or_else(|| ABSENT.to_owned())
+}
+
 /// The first line that a program prints.
 pub(crate) fn first_line(command: &mut Command) -> String {
     match command.output() {
@@ -73,6 +82,7 @@ fn crates() -> Option<String> {
         let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
         Some(format!("{name} {}", rest.split('"').next()?))
     };
-    let versions: Option<Vec<_>> = ["tokio", "may", "smol"].into_iter().map(version).collect();
+    let versions: Option<Vec<_>> =
+        ["tokio", "hyper", "may", "smol"].into_iter().map(version).collect();
     versions.map(|versions| versions.join(", "))
 }

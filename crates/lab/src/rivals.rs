@@ -16,13 +16,12 @@ pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rival")
 }
 
-/// Where programs are put.
-fn target() -> PathBuf {
+/// Cargo's target directory.
+pub(crate) fn target_directory() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| {
+    target.unwrap_or_else(|| {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").components().collect()
-    });
-    target.join("lab-rival")
+    })
 }
 
 /// The Go tool: `$GO`, else `go` on the path.
@@ -38,7 +37,7 @@ pub(crate) fn build(program: Program) -> Result<Option<PathBuf>, String> {
     if !sources().is_dir() {
         return Err(format!("its sources are not at {}", sources().display()));
     }
-    let target = target();
+    let target = target_directory().join("lab-rival");
     fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
     let built = match program {
         Program::Own => return Ok(None),

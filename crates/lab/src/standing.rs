@@ -1,5 +1,6 @@
 //! How one system did in one variant: its figures over the rounds, and its failures.
 
+use crate::case::Taken;
 use crate::series::{Row, Sample, Series};
 
 /// After so many failures and nothing else a system is not tried again in that variant.
@@ -10,6 +11,8 @@ pub(crate) struct Standing {
     pub(crate) system: &'static str,
     pub(crate) rows: Vec<Row>,
     pub(crate) failures: Vec<String>,
+    /// What was missing among the figures of other runs, and why.
+    pub(crate) omissions: Vec<String>,
     /// Rounds it was run in.
     pub(crate) rounds: usize,
 }
@@ -17,7 +20,8 @@ pub(crate) struct Standing {
 impl Standing {
     /// Nothing was run yet.
     pub(crate) fn new(system: &'static str) -> Self {
-        Standing { system, rows: Vec::new(), failures: Vec::new(), rounds: 0 }
+        let (failures, omissions) = (Vec::new(), Vec::new());
+        Standing { system, rows: Vec::new(), failures, omissions, rounds: 0 }
     }
 
     /// The row of a metric.
@@ -25,17 +29,24 @@ impl Standing {
         self.rows.iter().find(|row| row.metric == metric)
     }
 
-    /// What is to be said of its failures.
-    pub(crate) fn note(&self) -> Option<String> {
-        let (first, count) = (self.failures.first()?, self.failures.len());
-        Some(format!("failed: {first} ({count} of {} runs)", self.rounds))
+    /// What is to be said of its failures and omissions.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        let note = |what: &str, reasons: &[String]| {
+            let (first, count) = (reasons.first()?, reasons.len());
+            Some(format!("{what}: {first} ({count} of {} runs)", self.rounds))
+        };
+        let failed = note("failed", &self.failures);
+        failed.into_iter().chain(note("left out", &self.omissions))
     }
 
     /// Adds what a round brought.
-    pub(crate) fn add(&mut self, case: &str, outcome: Result<Vec<Sample>, String>) {
+    pub(crate) fn add(&mut self, case: &str, outcome: Result<Taken, String>) {
         self.rounds += 1;
         match outcome {
-            Ok(samples) => samples.into_iter().for_each(|sample| self.add_sample(case, sample)),
+            Ok(taken) => {
+                taken.samples.into_iter().for_each(|sample| self.add_sample(case, sample));
+                self.omissions.extend(taken.omitted);
+            }
             Err(reason) => self.failures.push(reason),
         }
     }

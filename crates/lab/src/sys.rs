@@ -1,13 +1,17 @@
-//! The kernel calls that std has no function for: affinity, limits, other processes' clocks.
+//! The kernel calls that std has no function for: affinity, limits, free space, other processes'
+//! clocks.
 //!
 //! # Safety
 //! Every call gets pointers to live locals of the type that the kernel expects, and no call keeps
 //! them. What runs between `fork` and `exec` makes only system calls.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::io;
 use std::mem;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -44,12 +48,38 @@ fn allowed_cpus() -> io::Result<Vec<usize>> {
 
 /// Raises the limit of open files of this process as far as it may.
 pub(crate) fn raise_file_limit() -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` lives.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    let mut limit = file_limit()?;
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: `limit` lives.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })
+}
+
+/// The number of files that this process, and each child of it, may open once the limit is raised.
+pub(crate) fn most_files() -> io::Result<u64> {
+    Ok(file_limit()?.rlim_max)
+}
+
+fn file_limit() -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` lives.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    Ok(limit)
+}
+
+/// The number of bytes that may be written in the file system of `folder`.
+pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
+    let folder = CString::new(folder.as_os_str().as_bytes())?;
+    // SAFETY: all-zero numbers are numbers.
+    let mut figures: libc::statvfs = unsafe { mem::zeroed() };
+    // SAFETY: the path is terminated, and `figures` lives.
+    check(unsafe { libc::statvfs(folder.as_ptr(), &raw mut figures) })?;
+    Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+}
+
+/// Asks process `id`, which must be a child that was not waited for, to end as `^C` does.
+pub(crate) fn interrupt(id: u32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::kill(id.cast_signed(), libc::SIGINT) })
 }
 
 /// CPU time that process `id` has used, in user and in kernel mode.

@@ -69,6 +69,8 @@ impl System {
 
     /// Whether the system has anything to show in `variant`.
     pub(crate) fn takes_part(&self, variant: &Variant) -> bool {
-        (variant.is_echo() || !self.echo_only) && (variant.workers == 1 || !self.one_worker)
+        (variant.is_echo() || !self.echo_only)
+            && (variant.workers == 1 || !self.one_worker)
+            && variant.is_for(self.name)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn render(standings: &[Standing]) -> String {
         if !standing.rows.is_empty() {
             lines.push(line(standing, &metrics, base));
         }
-        if let Some(note) = standing.note() {
+        for note in standing.notes() {
             notes.push(format!("- {}: {note}\n", standing.system));
         }
     }
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn failures_are_shown() {
-        let failures = vec!["no memory".to_owned(); 2];
-        let failed = Standing { system: "may", rows: Vec::new(), failures, rounds: 2 };
+        let mut failed = Standing::new("may");
+        (failed.failures, failed.rounds) = (vec!["no memory".to_owned(); 2], 2);
         assert_eq!(render(&[failed]), "- may: failed: no memory (2 of 2 runs)\n");
     }
 }

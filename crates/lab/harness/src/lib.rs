@@ -1,4 +1,4 @@
-//! What a harness program is made of, std only: parameters, clock, figures of the process, and the
+//! What a harness program is made of: parameters, clock, figures of the process, and the
 //! loops of every case, written once for all systems of a kind.
 //!
 //! ```text
@@ -14,11 +14,17 @@
 
 pub mod blocking;
 mod clock;
+mod files;
 pub mod futures;
 mod gate;
+mod listen;
 mod params;
 mod process;
+mod quantiles;
+mod random;
+mod sleepers;
 
+pub use listen::lengthen_queue;
 pub use params::{Params, run};
 
 /// Why a case could not be measured.
@@ -34,7 +40,10 @@ fn report_ns(metric: &str, value: f64) {
     report(metric, value, "ns");
 }
 
-/// Tells the parent where an echo server listens. The parent waits for this line.
+/// What HTTP servers answer every request with, as `text/plain`.
+pub const HTTP_BODY: &str = "Hello, World!";
+
+/// Tells the parent where a server listens. The parent waits for this line.
 pub fn report_port(port: u16) {
     println!("port {port}");
 }

@@ -1,7 +1,8 @@
-//! What the kernel says of this process's memory.
+//! What the kernel says of this process: memory and CPU time.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::time::Duration;
 
 use crate::{Outcome, report};
 
@@ -41,6 +42,21 @@ fn kilobytes(status: &str, field: &str) -> Outcome<f64> {
         .ok_or(format!("no {field} in /proc/self/status"))
 }
 
+/// CPU time of all the process's threads, in steps of 10 ms.
+pub(crate) fn cpu_time() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").map_err(|e| e.to_string())?;
+    ticks(&stat)
+        .map(|ticks| Duration::from_millis(10 * ticks))
+        .ok_or(format!("no times in /proc/self/stat: {stat}"))
+}
+
+/// The sum of `utime` and `stime`. The kernel shows 100 ticks a second, whatever it counts.
+fn ticks(stat: &str) -> Option<u64> {
+    // The name before them is in parentheses and may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +66,12 @@ mod tests {
         let status = "VmHWM:\t 9 kB\nVmRSS:\t  1234 kB\n";
         assert_eq!(kilobytes(status, "VmRSS:"), Ok(1234.0));
         assert!(kilobytes(status, "VmPTE:").is_err());
+    }
+
+    #[test]
+    fn ticks_are_behind_the_name() {
+        assert_eq!(ticks("1 (a) b) R 1 1 1 0 -1 0 0 0 0 0 30 12 0 0 20"), Some(42));
+        assert!(cpu_time().is_ok());
     }
 
     #[test]

@@ -255,7 +255,11 @@ var cases = map[string]func(params, time.Duration) error{
 	"mutex":       mutex,
 	"mpsc":        channel,
 	"memory":      parked,
+	"files":       readFiles,
+	"sleep-short": sleepShort,
+	"sleep-many":  sleepMany,
 	"echo":        serve,
+	"http":        serveHTTP,
 }
 
 func run(args []string) error {
@@ -265,6 +269,10 @@ func run(args []string) error {
 	p := params{}
 	for _, arg := range args[1:] {
 		name, text, _ := strings.Cut(arg, "=")
+		if name == "path" {
+			dataPath = text
+			continue
+		}
 		value, err := strconv.Atoi(text)
 		if err != nil {
 			return err

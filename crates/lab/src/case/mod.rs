@@ -4,10 +4,13 @@
 //! often, with how many tasks, on how many CPUs.
 
 mod echo;
+mod files;
+mod http;
 mod memory;
 mod mpsc;
 mod mutex;
 mod park;
+mod sleep;
 mod spawn;
 mod yield_now;
 
@@ -15,11 +18,23 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::child::{Cpus, Measurement, Own};
+use crate::data::Access;
 use crate::series::Sample;
+use crate::sys;
 
 /// All cases, in the order they are run in.
-pub(crate) const CASES: [Case; 7] =
-    [yield_now::CASE, spawn::CASE, park::CASE, mutex::CASE, mpsc::CASE, echo::CASE, memory::CASE];
+pub(crate) const CASES: [Case; 10] = [
+    yield_now::CASE,
+    spawn::CASE,
+    park::CASE,
+    mutex::CASE,
+    mpsc::CASE,
+    sleep::CASE,
+    echo::CASE,
+    http::CASE,
+    files::CASE,
+    memory::CASE,
+];
 
 /// One experiment.
 pub(crate) struct Case {
@@ -67,6 +82,8 @@ pub(crate) struct Variant {
     harness: &'static str,
     params: Vec<(&'static str, usize)>,
     limit: Duration,
+    /// The systems that take part; all if empty.
+    only: &'static [&'static str],
     kind: Kind,
 }
 
@@ -75,6 +92,10 @@ enum Kind {
     Inside,
     /// The harness program serves, and a client takes the figures.
     Echo(echo::Load),
+    /// The harness program reads the file and prints the figures.
+    Files(Access),
+    /// The harness program serves, and wrk takes the figures.
+    Http(http::Load),
 }
 
 impl Variant {
@@ -87,6 +108,7 @@ impl Variant {
             harness,
             params: vec![("workers", workers), ("ms", scale.ms())],
             limit: scale.limit(),
+            only: &[],
             kind: Kind::Inside,
         }
     }
@@ -96,9 +118,41 @@ impl Variant {
         self
     }
 
+    /// Gives another value to a parameter that the variant has.
+    fn set(&mut self, name: &str, value: usize) {
+        let parameter = self.params.iter_mut().find(|(given, _)| *given == name);
+        parameter.expect("the parameter is there").1 = value;
+    }
+
+    /// For these systems alone.
+    fn only(mut self, systems: &'static [&'static str]) -> Self {
+        self.only = systems;
+        self
+    }
+
     /// Whether this is the TCP server, which the hand-written programs can do, too.
     pub(crate) fn is_echo(&self) -> bool {
         matches!(self.kind, Kind::Echo(_))
+    }
+
+    /// Whether this needs the file of [`data`](crate::data).
+    pub(crate) fn reads_data(&self) -> bool {
+        matches!(self.kind, Kind::Files(_))
+    }
+
+    /// Whether the system of this name has what the case is about.
+    pub(crate) fn is_for(&self, system: &str) -> bool {
+        self.only.is_empty() || self.only.contains(&system)
+    }
+
+    /// Prepares what all its runs share. Returns a note for the reader, or why there can be none.
+    pub(crate) fn ready(&self) -> Result<Option<String>, String> {
+        match &self.kind {
+            Kind::Inside => Ok(None),
+            Kind::Echo(load) => load.ready(),
+            Kind::Http(load) => load.ready(),
+            Kind::Files(access) => files::ready(*access),
+        }
     }
 
     /// Takes the figures once: `program` is a system's harness program, `arg` what it is given
@@ -108,30 +162,53 @@ impl Variant {
         mut program: Command,
         arg: Option<&str>,
         own: &Own,
-    ) -> Result<Vec<Sample>, String> {
+    ) -> Result<Taken, String> {
         program.arg(self.harness);
         program.args(self.params.iter().map(|(name, value)| format!("{name}={value}")));
         program.args(arg);
+        if let Kind::Files(access) = self.kind {
+            files::prepare(access, &mut program)?;
+        }
         let cpus = Cpus { first: 0, count: self.workers };
         let child = Measurement::start(program, cpus, self.limit)?;
         match &self.kind {
             Kind::Echo(load) => load.measure(child, own),
-            Kind::Inside => {
-                let samples = child.lines()?.iter().map(|line| parse(line)).collect();
-                non_empty(samples)
-            }
+            Kind::Http(load) => load.measure(child),
+            Kind::Files(_) => files::measure(child),
+            Kind::Inside => samples(child).map(Taken::from),
         }
     }
 }
 
-fn parse(line: &str) -> Result<Sample, String> {
-    Sample::parse(line).ok_or(format!("not a figure: {line}"))
+/// What one run brought.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) samples: Vec<Sample>,
+    /// What is missing among them, and why.
+    pub(crate) omitted: Option<String>,
 }
 
-fn non_empty(samples: Result<Vec<Sample>, String>) -> Result<Vec<Sample>, String> {
-    match samples {
-        Ok(samples) if samples.is_empty() => Err("ended without figures".to_owned()),
-        samples => samples,
+impl From<Vec<Sample>> for Taken {
+    fn from(samples: Vec<Sample>) -> Self {
+        Taken { samples, omitted: None }
+    }
+}
+
+/// The figures that a harness program prints.
+fn samples(child: Measurement) -> Result<Vec<Sample>, String> {
+    let parse = |line: String| Sample::parse(&line).ok_or(format!("not a figure: {line}"));
+    let samples: Vec<_> = child.lines()?.into_iter().map(parse).collect::<Result<_, _>>()?;
+    if samples.is_empty() { Err("ended without figures".to_owned()) } else { Ok(samples) }
+}
+
+/// Whether a process may have so many connections, and what it opens besides.
+fn enough_files(connections: usize) -> Result<(), String> {
+    let (needed, most) = (connections as u64 + 128, sys::most_files());
+    match most.map_err(|error| format!("the limit of open files: {error}"))? {
+        most if most < needed => Err(format!(
+            "{needed} open files are needed, and the hard limit (`ulimit -Hn`) is {most}"
+        )),
+        _ => Ok(()),
     }
 }
 

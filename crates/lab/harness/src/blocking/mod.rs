@@ -4,7 +4,10 @@
 //! generic, so a case compiles to direct calls of the system.
 
 mod echo;
+mod files;
+mod http;
 mod memory;
+mod sleep;
 mod spawn;
 mod switch;
 mod sync;
@@ -65,6 +68,9 @@ pub trait Blocking: 'static {
     /// Ends the task's current or next [`park`](Self::park).
     fn unpark(task: &Self::Task);
 
+    /// Waits for that time to pass.
+    fn sleep(duration: Duration);
+
     /// A counter that is 0.
     fn counter() -> Self::Counter;
 
@@ -110,6 +116,10 @@ pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
         "mpsc" => sync::channel::<S>(&params),
         "memory" => memory::parked::<S>(&params),
         "echo" => echo::serve::<S>(),
+        "files" => files::read::<S>(&params),
+        "sleep-short" => sleep::short::<S>(&params),
+        "sleep-many" => sleep::many::<S>(&params),
+        "http" => http::serve::<S>(),
         other => Err(format!("no such case: {other}")),
     })
 }

@@ -1,8 +1,10 @@
 //! The cases for executors of futures: the same steps as in [`blocking`](crate::blocking), with
 //! `.await` where a task may be suspended.
 
+mod files;
 mod memory;
 mod park;
+mod sleep;
 mod spawn;
 mod switch;
 mod sync;
@@ -32,6 +34,14 @@ pub trait Executor: 'static {
     /// Lets other tasks run.
     fn yield_now() -> impl Future<Output = ()> + Send;
 
+    /// Waits for that time to pass.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Runs what blocks on a thread that is meant for that.
+    fn unblock<T: Send + 'static>(
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send;
+
     /// A counter that is 0.
     fn counter() -> Self::Counter;
 
@@ -49,6 +59,11 @@ pub trait Executor: 'static {
 
     /// Serves TCP echo, a task per connection, after [`report_port`](crate::report_port).
     fn echo() -> impl Future<Output = Outcome<()>> + Send;
+
+    /// Serves [`HTTP_BODY`](crate::HTTP_BODY) by the server that programs on this system use.
+    fn http() -> impl Future<Output = Outcome<()>> + Send {
+        async { Err("no HTTP server was written for this system".to_owned()) }
+    }
 }
 
 /// Runs the case that `params` name. To be called as a task of the executor.
@@ -66,6 +81,10 @@ pub async fn run<E: Executor>(params: &Params) -> Outcome<()> {
         "mpsc" => sync::channel::<E>(params).await,
         "memory" => memory::parked::<E>(params).await,
         "echo" => E::echo().await,
+        "files" => files::read::<E>(params).await,
+        "sleep-short" => sleep::short::<E>(params).await,
+        "sleep-many" => sleep::many::<E>(params).await,
+        "http" => E::http().await,
         other => Err(format!("no such case: {other}")),
     }
 }

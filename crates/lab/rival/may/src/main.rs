@@ -2,9 +2,10 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lisle_lab_harness::blocking::{self, Blocking};
-use lisle_lab_harness::{Outcome, run};
+use lisle_lab_harness::{Outcome, lengthen_queue, run};
 use may::coroutine::{self, Builder, Coroutine, JoinHandle};
 use may::net::{TcpListener, TcpStream};
 use may::sync::Mutex;
@@ -52,6 +53,10 @@ impl Blocking for May {
         task.unpark();
     }
 
+    fn sleep(duration: Duration) {
+        coroutine::sleep(duration);
+    }
+
     fn counter() -> Mutex<u64> {
         Mutex::new(0)
     }
@@ -75,6 +80,7 @@ impl Blocking for May {
 
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        lengthen_queue(&listener)?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     }

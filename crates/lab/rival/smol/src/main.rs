@@ -4,10 +4,11 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use lisle_lab_harness::futures::{self, ECHO_BUFFER};
-use lisle_lab_harness::{Outcome, report_port, run};
+use lisle_lab_harness::{Outcome, lengthen_queue, report_port, run};
 use smol::Executor;
 use smol::future;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +35,14 @@ impl futures::Executor for Smol {
 
     async fn yield_now() {
         future::yield_now().await;
+    }
+
+    async fn sleep(duration: Duration) {
+        smol::Timer::after(duration).await;
+    }
+
+    async fn unblock<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+        smol::unblock(f).await
     }
 
     fn counter() -> Mutex<u64> {
@@ -64,6 +73,7 @@ impl futures::Executor for Smol {
 
 async fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    lengthen_queue(&listener)?;
     report_port(listener.local_addr()?.port());
     loop {
         let (stream, _) = listener.accept().await?;

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
 use lisle_lab_harness::blocking::{self, Blocking};
-use lisle_lab_harness::{Outcome, run};
+use lisle_lab_harness::{Outcome, lengthen_queue, run};
 
 struct Threads;
 
@@ -56,6 +57,10 @@ impl Blocking for Threads {
         task.unpark();
     }
 
+    fn sleep(duration: Duration) {
+        thread::sleep(duration);
+    }
+
     fn counter() -> Mutex<u64> {
         Mutex::new(0)
     }
@@ -79,6 +84,7 @@ impl Blocking for Threads {
 
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        lengthen_queue(&listener)?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     }

@@ -1,11 +1,14 @@
 //! The cases on tokio. The parameter `current_thread=1` takes the runtime of that name, on the
 //! main thread; otherwise the multi-thread runtime runs them, with `workers` workers.
 
+mod http;
+
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lisle_lab_harness::futures::{self, ECHO_BUFFER, Executor};
-use lisle_lab_harness::{Outcome, Params, report_port, run};
+use lisle_lab_harness::{Outcome, Params, lengthen_queue, report_port, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -32,6 +35,14 @@ impl Executor for Tokio {
         tokio::task::yield_now().await;
     }
 
+    async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    async fn unblock<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+        tokio::task::spawn_blocking(f).await.expect("no task panics")
+    }
+
     fn counter() -> Mutex<u64> {
         Mutex::new(0)
     }
@@ -56,6 +67,10 @@ impl Executor for Tokio {
     async fn echo() -> Outcome<()> {
         serve().await.map_err(|error| error.to_string())
     }
+
+    async fn http() -> Outcome<()> {
+        http::serve().await.map_err(|error| error.to_string())
+    }
 }
 
 /// A join handle whose output is that of the task.
@@ -75,6 +90,7 @@ impl Future for Joining {
 
 async fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    lengthen_queue(&listener)?;
     report_port(listener.local_addr()?.port());
     loop {
         let (stream, _) = listener.accept().await?;
