@@ -13,6 +13,7 @@
 //! | 12 | `O_DSYNC`, alone or as part of `O_SYNC`, is set |
 //! | 13 | a file that does not know `RWF_NOWAIT` |
 //! | 14 | a file in memory, or made up by the kernel; with bit 13 only |
+//! | 15 | a socket whose `close` waits (`SO_LINGER`) |
 //! | 32-63 | the value of `CHANGES` when bits 8-12 were read |
 //!
 //! Flags and timeouts belong to the open file, which duplicates share, so a change
@@ -60,8 +61,9 @@ const DIRECT: u64 = 1 << 11;
 const SYNC: u64 = 1 << 12;
 const NO_NOWAIT: u64 = 1 << 13;
 const IN_MEMORY: u64 = 1 << 14;
+const LINGER: u64 = 1 << 15;
 /// What stays when settings are read anew.
-const LASTING: u64 = 0xff | NO_NOWAIT | IN_MEMORY;
+const LASTING: u64 = 0xff | NO_NOWAIT | IN_MEMORY | LINGER;
 
 /// How a file can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,24 +118,27 @@ pub(crate) fn learn(fd: i32, domain: i32, kind: i32, protocol: i32) {
         (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM, 0) => libc::IPPROTO_TCP,
         _ => protocol,
     };
-    note(fd, socket_kind(kind, domain, protocol) as u64 | nonblock);
+    let changes = u64::from(CHANGES.load(Ordering::Relaxed));
+    note(fd, socket_kind(kind, domain, protocol) as u64 | nonblock | changes << 32);
 }
 
 /// Notes a socket that was just accepted from a listener, of which it has the kind and, as far as
 /// it is told by its system call, nothing else: timeouts are inherited by some kinds.
-pub(crate) fn inherit(fd: i32, listener: &Descriptor, flags: i32) {
-    let known = listener.facts().load(Ordering::Relaxed);
-    if known & (RECEIVE_TIMEOUT | SEND_TIMEOUT) != 0 || known & 0xff == 0 {
+pub(crate) fn inherit(fd: i32, listener: Option<&Descriptor>, flags: i32) {
+    let known = listener.map_or(0, |listener| listener.facts().load(Ordering::Relaxed));
+    let changes = u64::from(CHANGES.load(Ordering::Relaxed));
+    let told = known & (RECEIVE_TIMEOUT | SEND_TIMEOUT) == 0 && known >> 32 == changes;
+    if known & 0xff == 0 || !told {
         return forget(fd);
     }
-    note(fd, known & 0xff | if flags & libc::SOCK_NONBLOCK != 0 { NONBLOCK } else { 0 });
+    let nonblock = if flags & libc::SOCK_NONBLOCK != 0 { NONBLOCK } else { 0 };
+    note(fd, known & 0xff | nonblock | changes << 32);
 }
 
 fn note(fd: i32, known: u64) {
     forget(fd);
     if let Some(descriptor) = Descriptor::new(fd) {
-        let changes = u64::from(CHANGES.load(Ordering::Relaxed));
-        descriptor.facts().store(known | changes << 32, Ordering::Relaxed);
+        descriptor.facts().store(known, Ordering::Relaxed);
     }
 }
 
@@ -181,6 +186,19 @@ fn socket_kind(kind: i32, domain: i32, protocol: i32) -> Kind {
     }
 }
 
+/// Whether it is known to be a TCP connection whose calls in this direction wait for as long as it
+/// takes.
+#[inline]
+pub(crate) fn is_simple(descriptor: &Descriptor, direction: Direction) -> bool {
+    let timeout = match direction {
+        Direction::Read => RECEIVE_TIMEOUT,
+        Direction::Write => SEND_TIMEOUT,
+    };
+    let known = descriptor.facts().load(Ordering::Relaxed);
+    let changes = u64::from(CHANGES.load(Ordering::Relaxed));
+    known & (0xff | NONBLOCK | timeout) == Kind::TcpStream as u64 && known >> 32 == changes
+}
+
 /// Whether the user wants this open file not to block.
 #[inline]
 pub(crate) fn is_nonblocking(fd: i32, descriptor: &Descriptor) -> bool {
@@ -223,6 +241,19 @@ pub(crate) fn set_no_nowait(fd: i32, descriptor: &Descriptor) {
     let bits = NO_NOWAIT | if in_memory { IN_MEMORY } else { 0 };
     let facts = descriptor.facts();
     facts.store(facts.load(Ordering::Relaxed) | bits, Ordering::Relaxed);
+}
+
+/// Notes that closing the socket waits until what was sent has been received.
+pub(crate) fn set_linger(fd: i32) {
+    if let Some(descriptor) = Descriptor::new(fd) {
+        descriptor.facts().fetch_or(LINGER, Ordering::Relaxed);
+    }
+}
+
+/// Whether closing the descriptor may wait.
+pub(crate) fn lingers(fd: i32) -> bool {
+    lisle_rt::can_suspend()
+        && Descriptor::new(fd).is_some_and(|d| d.facts().load(Ordering::Relaxed) & LINGER != 0)
 }
 
 /// Whether each write to the file waits for the disk.

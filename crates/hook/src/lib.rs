@@ -58,4 +58,5 @@ mod call;
 mod facts;
 mod gate;
 mod real;
+mod short;
 mod transfer;

@@ -5,6 +5,8 @@
 //! the kernel, and what it returned is what comes back. Which operations are tried before they are
 //! submitted is a matter of measurement; see "Waiting for the kernel" in DESIGN.md.
 
+use std::time::Duration;
+
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Moved};
 use lisle_rt::request::{self, Performed};
 use lisle_sys::uring::Entry;
@@ -30,6 +32,10 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
+    /// Attempts in vain after which there are pauses between them.
+    const TRIES: u32 = 16;
+    const PAUSE: Duration = Duration::from_millis(1);
+
     /// None where the plain call is right: not on a coroutine that can suspend, or a number that
     /// cannot be waited for.
     #[inline]
@@ -58,9 +64,17 @@ impl Operation {
         facts::set_kind(&self.descriptor, kind);
     }
 
-    /// The descriptor that the open file has now.
-    pub(crate) fn descriptor(&self) -> Descriptor {
-        self.descriptor
+    /// Notes what is known of a socket that was accepted from this one.
+    pub(crate) fn accepted(
+        &self,
+        result: Result<usize, Errno>,
+        flags: i32,
+    ) -> Result<usize, Errno> {
+        if let Ok(fd) = result {
+            let listener = self.is_open().then_some(&self.descriptor);
+            facts::inherit(fd as i32, listener, flags);
+        }
+        result
     }
 
     /// The number that the open file has now.
@@ -81,11 +95,18 @@ impl Operation {
         &mut self,
         mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
     ) -> Result<usize, Errno> {
+        let mut tries = 0;
         loop {
             let ticks = self.descriptor.ticks(self.direction);
             match attempt(self.fd) {
                 Err(Errno::AGAIN) => self.wait(ticks)?,
                 result => return result,
+            }
+            tries += 1;
+            if tries > Self::TRIES {
+                // What `poll` calls ready is not what is wanted: an error in the queue of errors,
+                // say. It must not be asked in a circle.
+                lisle_rt::sleep(Self::PAUSE);
             }
         }
     }
@@ -113,8 +134,9 @@ impl Operation {
         // SAFETY: the caller's obligation.
         match unsafe { self.submit(entry) } {
             // What came in time counts, however late this coroutine runs.
-            None => attempt(self.fd),
-            Some(Err(Errno::AGAIN)) => self.run(attempt),
+            None if self.is_open() => attempt(self.fd),
+            None => Err(Errno::AGAIN),
+            Some(Err(Errno::AGAIN)) if self.is_open() => self.run(attempt),
             Some(result) => result,
         }
     }
@@ -130,8 +152,8 @@ impl Operation {
         let deadline = self.deadline();
         loop {
             // SAFETY: the caller's obligation.
-            match unsafe { request::perform(entry(self.fd), deadline) } {
-                Some(Performed::Done(Err(Errno::INTR))) => {}
+            match unsafe { request::perform(|| entry(self.fd), deadline) } {
+                Some(Performed::Done(Err(Errno::INTR))) if self.is_open() => {}
                 Some(Performed::Done(result)) => return Some(result),
                 Some(Performed::TimedOut) => return None,
                 None => return Some(Err(Errno::AGAIN)),
@@ -186,6 +208,9 @@ impl Operation {
             return Err(Errno::AGAIN);
         }
         let deadline = self.deadline();
+        if request::available() {
+            self.keep_open();
+        }
         match self.descriptor.wait(self.direction, ticks, deadline) {
             Ended::Ready => {}
             Ended::TimedOut => self.expired = true,
@@ -194,10 +219,22 @@ impl Operation {
             Ended::Unpollable(errno) => return Err(errno),
         }
         // Closed after it was woken and before it ran; the number may be another file's now.
-        if self.descriptor.generation() == self.generation {
-            Ok(())
-        } else {
-            Err(Errno(libc::EBADF))
+        if self.is_open() { Ok(()) } else { Err(Errno(libc::EBADF)) }
+    }
+
+    /// Whether the number still is the file's that the operation began on.
+    fn is_open(&self) -> bool {
+        self.descriptor.generation() == self.generation
+    }
+
+    /// Goes on by a duplicate, so that the file outlives its descriptor as it does when a thread is
+    /// in the call. Without one (`EMFILE`) the end of the descriptor ends the operation.
+    fn keep_open(&mut self) {
+        if self.moved.is_none()
+            && let Some(moved) = Moved::of(self.fd)
+        {
+            // Fails for numbers that cannot be waited for, which a new one is not.
+            let _ = self.follow(moved);
         }
     }
 
@@ -295,6 +332,9 @@ pub(crate) fn write_all_by_parts(
     Ok(write_rest(operation, total, first, attempt))
 }
 
+/// What fits the buffer of a file that is not full to the brim, so that it is taken as a whole.
+pub(crate) const PART: usize = 16 << 10;
+
 /// As [`write_all_by_parts`]; where coroutines wait for completion the kernel does what `first`
 /// says of it, `at_once` without an attempt before.
 ///
@@ -307,19 +347,30 @@ pub(crate) unsafe fn write_all(
     first: impl Fn(i32) -> Entry,
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
-    // SAFETY: the caller's obligation.
-    let first = unsafe { operation.run_submitting(at_once, first, |fd| attempt(fd, 0))? };
-    Ok(write_rest(operation, total, first, attempt))
+    let mut done = Err(Errno::AGAIN);
+    let at_once = at_once && total <= PART;
+    if !at_once {
+        done = attempt(operation.fd, 0);
+        let whole = matches!(done, Ok(done) if done >= total);
+        if request::available() && !whole && !operation.is_nonblocking() {
+            operation.keep_open();
+        }
+    }
+    if done == Err(Errno::AGAIN) {
+        // SAFETY: the caller's obligation.
+        done = unsafe { operation.run_submitting(true, first, |fd| attempt(fd, 0)) };
+    }
+    Ok(write_rest(operation, total, done?, attempt))
 }
 
 /// What follows the first part; returns all that was done.
-fn write_rest(
+pub(crate) fn write_rest(
     operation: &mut Operation,
     total: usize,
     mut done: usize,
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
 ) -> usize {
-    if done == 0 || done >= total {
+    if done == 0 || done >= total || !operation.is_open() {
         return done;
     }
     let is_socket = operation.kind().is_socket();

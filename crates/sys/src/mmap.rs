@@ -31,6 +31,18 @@ pub unsafe fn release(memory: NonNull<u8>, len: usize) {
     let _ = unsafe { syscall(libc::SYS_munmap, [memory.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
+/// Makes the range read as zeroes in the children of forks, of whatever kind (Linux 4.14).
+///
+/// # Errors
+/// `EINVAL` on older kernels.
+///
+/// # Safety
+/// The range is part of a mapping made by [`reserve`].
+pub unsafe fn wipe_on_fork(memory: NonNull<u8>, len: usize) -> Result<(), Errno> {
+    // SAFETY: the advice changes nothing here.
+    unsafe { advise(memory, len, libc::MADV_WIPEONFORK as usize) }
+}
+
 /// Keeps huge pages away from the range: they would make one touched page cost two megabytes.
 ///
 /// # Safety

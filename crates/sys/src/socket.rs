@@ -36,3 +36,31 @@ unsafe fn get(fd: i32, name: i32, place: *mut u8, len: usize) -> Result<(), Errn
     // SAFETY: the caller vouches for the place; the length lives until the return.
     unsafe { syscall(libc::SYS_getsockopt, args) }.map(drop)
 }
+
+/// `recv`.
+///
+/// # Errors
+/// The kernel's.
+///
+/// # Safety
+/// The buffer has room for `len` bytes.
+#[inline]
+pub unsafe fn receive(fd: i32, buf: *mut u8, len: usize, flags: i32) -> Result<usize, Errno> {
+    let args = [fd as usize, buf as usize, len, flags as usize, 0, 0];
+    // SAFETY: the caller's obligation; no address is wanted.
+    unsafe { syscall(libc::SYS_recvfrom, args) }
+}
+
+/// `send`.
+///
+/// # Errors
+/// The kernel's.
+///
+/// # Safety
+/// The buffer has `len` bytes.
+#[inline]
+pub unsafe fn send(fd: i32, buf: *const u8, len: usize, flags: i32) -> Result<usize, Errno> {
+    let args = [fd as usize, buf as usize, len, flags as usize, 0, 0];
+    // SAFETY: the caller's obligation; no address is given.
+    unsafe { syscall(libc::SYS_sendto, args) }
+}

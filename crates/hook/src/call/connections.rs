@@ -78,10 +78,7 @@ unsafe fn accept_waiting(
         let entry = |fd| Entry::accept(fd, address, address_len, flags);
         // SAFETY: the caller's obligation.
         let result = unsafe { operation.submit(entry) }.unwrap_or(Err(Errno::AGAIN));
-        if let Ok(accepted) = result {
-            facts::inherit(accepted as i32, &operation.descriptor(), flags);
-        }
-        return Some(result);
+        return Some(operation.accepted(result, flags));
     }
     let turn = Turn::of(fd);
     let result = operation.run(|fd| turn.accept_if_ready(fd, || accept(fd)));
@@ -89,10 +86,7 @@ unsafe fn accept_waiting(
         // The count keeps coroutines from taking this for a listener of theirs alone.
         return Some(lisle_rt::blocking(|| turn.accept_blocking(|| accept(fd))));
     }
-    if let Ok(accepted) = result {
-        facts::inherit(accepted as i32, &operation.descriptor(), flags);
-    }
-    Some(result)
+    Some(operation.accepted(result, flags))
 }
 
 /// Whose turn it is to accept from a listener.
@@ -196,7 +190,8 @@ unsafe extern "C" fn connect(fd: i32, address: *const sockaddr, len: socklen_t) 
     match unsafe { operation.submit(|fd| Entry::connect(fd, address, len)) } {
         // The attempt goes on, as after a timeout on a thread.
         None => outcome(Err(Errno(libc::EINPROGRESS))) as i32,
-        Some(Err(Errno::AGAIN)) => lisle_rt::blocking(plain),
+        // A thread waits for the connection that an earlier call began.
+        Some(Err(Errno::AGAIN | Errno(libc::EALREADY))) => lisle_rt::blocking(plain),
         Some(result) => outcome(result) as i32,
     }
 }

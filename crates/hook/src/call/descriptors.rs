@@ -9,8 +9,10 @@ use crate::real::real;
 /// See close(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(fd: i32) -> i32 {
+    let lingers = facts::lingers(fd);
     lisle_rt::closing(fd);
-    let result = real!(close(fd): fn(i32) -> i32);
+    let plain = || real!(close(fd): fn(i32) -> i32);
+    let result = if lingers { lisle_rt::blocking(plain) } else { plain() };
     lisle_rt::closed(fd);
     result
 }
@@ -104,6 +106,9 @@ unsafe extern "C" fn setsockopt(
     );
     if level == libc::SOL_SOCKET && TIMEOUTS.contains(&name) {
         facts::changed();
+    }
+    if level == libc::SOL_SOCKET && name == libc::SO_LINGER {
+        facts::set_linger(fd);
     }
     result
 }

@@ -5,8 +5,8 @@
 //! hops.
 //!
 //! - **Reading** asks for what is in the page cache (`RWF_NOWAIT`) and goes on with the rest on a
-//!   spare carrier, or, where the place is given, by io_uring. A file is read short at its end only,
-//!   so a part is completed.
+//!   spare carrier or, where the place is given, by io_uring. A file is read short at its end
+//!   only, so a part is completed.
 //! - **Writing** puts bytes into the page cache, which mostly takes no longer than copying them:
 //!   the [gate](crate::gate) decides.
 //! - Large transfers, whose copying alone would hold up the worker, and files opened with
@@ -219,7 +219,7 @@ unsafe fn read_slow(
 ) -> Result<usize, Errno> {
     while let Some(offset) = offset {
         // SAFETY: the caller's obligation.
-        match unsafe { request::perform(Entry::read(file.fd, iov, count, offset, 0), None) } {
+        match unsafe { request::perform(|| Entry::read(file.fd, iov, count, offset, 0), None) } {
             Some(Performed::Done(Err(Errno::INTR))) => {}
             // It would wait after all.
             None | Some(Performed::TimedOut | Performed::Done(Err(Errno::AGAIN))) => break,

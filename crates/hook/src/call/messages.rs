@@ -6,11 +6,12 @@ use std::ptr::{null, null_mut};
 use libc::{msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use lisle_rt::descriptor::Direction;
 use lisle_sys::uring::Entry;
-use lisle_sys::{Errno, fd as sys, syscall};
+use lisle_sys::{Errno, fd as sys, socket, syscall};
 
 use crate::facts::Kind;
 use crate::real::{outcome, real};
-use crate::transfer::{Operation, Vectors, write_all, write_all_by_parts};
+use crate::short;
+use crate::transfer::{Operation, PART, Vectors, write_all, write_all_by_parts, write_rest};
 
 /// With these a call does not wait for what the descriptor becomes ready for.
 const NEVER_WAIT: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB;
@@ -26,6 +27,12 @@ fn may_submit(flags: i32) -> bool {
 /// See recv(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) -> ssize_t {
+    if flags == 0 && len != 0 {
+        // SAFETY: the caller's obligation.
+        if let Some(result) = unsafe { short::receive(fd, buf.cast(), len) } {
+            return outcome(result);
+        }
+    }
     match receiving(fd, flags) {
         Some(operation) => {
             // SAFETY: the caller's obligation; no address is wanted.
@@ -103,12 +110,39 @@ pub(super) unsafe fn receive(
         // SAFETY: the caller's obligation. Of a stream there is no address.
         return unsafe { operation.run_draining(len, entry, |fd| attempt(fd, 0)) };
     }
-    if !address.is_null() {
+    // What is no stream's is one message, with that flag or without.
+    let flags = flags & !libc::MSG_WAITALL;
+    if address_len.is_null() && !address.is_null() {
+        // A mistake, which the kernel tells.
         return operation.run(|fd| attempt(fd, 0));
     }
-    let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
-    // SAFETY: the caller's obligation.
-    unsafe { operation.run_submitting(false, entry, |fd| attempt(fd, 0)) }
+    if address.is_null() {
+        let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
+        // SAFETY: the caller's obligation.
+        return unsafe { operation.run_submitting(false, entry, |fd| attempt(fd, 0)) };
+    }
+    let mut part = libc::iovec { iov_base: buf, iov_len: len };
+    // SAFETY: all-zero is a header without address, parts and control data.
+    let mut message: msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_name = address.cast();
+    // SAFETY: an address comes with its length, by the caller's obligation.
+    message.msg_namelen = unsafe { *address_len };
+    let place = &raw mut message;
+    let mut tried = Err(Errno::AGAIN);
+    let attempt = |fd| {
+        tried = attempt(fd, 0);
+        tried
+    };
+    let entry = |fd| Entry::receive_message(fd, place, flags);
+    // SAFETY: the caller's obligation; the header lives until the return.
+    let result = unsafe { operation.run_submitting(false, entry, attempt) };
+    if result.is_ok() && tried.is_err() {
+        // SAFETY: as above. An attempt that succeeds has told the length itself.
+        unsafe { *address_len = (*place).msg_namelen };
+    }
+    result
 }
 
 /// Receives until the buffer is full, the stream ends, or an error or timeout comes.
@@ -175,6 +209,17 @@ pub(super) unsafe fn receive_message(
 /// See send(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn send(fd: i32, buf: *const c_void, len: size_t, flags: i32) -> ssize_t {
+    if flags == libc::MSG_NOSIGNAL && (1..=PART).contains(&len) {
+        // SAFETY: the caller's obligation.
+        match unsafe { short::send(fd, buf.cast(), len) } {
+            Some(Ok(done)) if done < len => {
+                // SAFETY: as above.
+                return unsafe { transmit_rest(fd, buf, len, flags, done) } as ssize_t;
+            }
+            Some(result) => return outcome(result),
+            None => {}
+        }
+    }
     match sending(fd, flags) {
         Some(operation) => {
             // SAFETY: the caller's obligation; no address is given.
@@ -184,6 +229,20 @@ unsafe extern "C" fn send(fd: i32, buf: *const c_void, len: size_t, flags: i32) 
             send(fd, buf, len, flags): fn(i32, *const c_void, size_t, i32) -> ssize_t
         ),
     }
+}
+
+/// Sends what is left after `done` bytes; returns all that was sent.
+///
+/// # Safety
+/// As for `send`.
+#[cold]
+unsafe fn transmit_rest(fd: i32, buf: *const c_void, len: usize, flags: i32, done: usize) -> usize {
+    let Some(mut operation) = Operation::new(fd, Direction::Write) else { return done };
+    write_rest(&mut operation, len, done, |fd, done| {
+        let part = buf.wrapping_byte_add(done).cast();
+        // SAFETY: the caller's obligation; `done` does not exceed `len`.
+        unsafe { socket::send(fd, part, len - done, flags | libc::MSG_DONTWAIT) }
+    })
 }
 
 /// See sendto(2).

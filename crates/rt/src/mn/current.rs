@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::ptr;
 
+use super::shared;
 use super::task::Task;
 use super::worker::Worker;
 
@@ -26,7 +27,8 @@ pub(crate) fn current() -> Option<&'static Task> {
 #[inline]
 pub(crate) fn suspendable() -> Option<(&'static Task, &'static Worker)> {
     let task = current()?;
-    if task.native.get() != 0 {
+    // The child of a fork has the coroutine's stack, and no runtime.
+    if task.native.get() != 0 || shared::started().is_none() {
         return None;
     }
     // SAFETY: it runs, here.

@@ -9,16 +9,17 @@ use lisle_sys::uring::Entry;
 
 use super::current;
 use super::poller::{Slot, Waiter};
-use super::request::{self, Performed};
-use super::shared::shared;
+use super::request::{self, Performed, Polled};
+use super::shared::{Shared, shared, started};
 use super::task::Task;
 use super::wait::{self, Wait};
 
 pub use super::poller::{Direction, Ended, Moved};
 
-/// The slot of `fd`, made on first use; none for numbers beyond the table.
+/// The slot of `fd`, made on first use; none for numbers beyond the table, or before the start.
+#[inline]
 fn slot_of(fd: i32) -> Option<&'static Slot> {
-    shared().poller.slot(fd)
+    started()?.poller.slot(fd)
 }
 
 /// A descriptor that may be waited for.
@@ -42,7 +43,8 @@ impl fmt::Debug for Interest {
 }
 
 impl Descriptor {
-    /// The descriptor `fd`, open or not. None if the number is beyond what can be waited for.
+    /// The descriptor `fd`, open or not. None if the number is beyond what can be waited for, or
+    /// while there is no runtime.
     #[inline]
     pub fn new(fd: i32) -> Option<Self> {
         Some(Descriptor { fd, slot: slot_of(fd)? })
@@ -91,11 +93,14 @@ impl Descriptor {
             Direction::Write => libc::POLLOUT,
         };
         if request::available() {
-            let entry = Entry::poll(self.fd, events as u32);
+            let entry = || Entry::poll(self.fd, events as u32);
             // SAFETY: a poll names no memory.
             return match unsafe { request::perform(entry, deadline) } {
                 Some(Performed::TimedOut) => Ended::TimedOut,
-                Some(Performed::Done(Err(errno))) => Ended::Unpollable(errno),
+                Some(Performed::Done(Err(Errno(libc::EBADF)))) => {
+                    Ended::Unpollable(Errno(libc::EBADF))
+                }
+                Some(Performed::Done(Err(_))) => Ended::Unpollable(Errno::PERM),
                 Some(Performed::Done(Ok(_))) | None => Ended::Ready,
             };
         }
@@ -128,8 +133,9 @@ pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
         }
         let polls = interests.iter().map(|i| Entry::poll(i.descriptor.fd, i.events));
         return match request::poll_any(polls, deadline) {
-            Some(false) => Ended::TimedOut,
-            Some(true) | None => Ended::Ready,
+            Some(Polled::TimedOut) => Ended::TimedOut,
+            Some(Polled::Never) => Ended::Unpollable(Errno::PERM),
+            Some(Polled::Ready) | None => Ended::Ready,
         };
     }
     if interests.len() <= INLINE {
@@ -185,25 +191,26 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
 
 /// To be called before `fd` ceases to be what it is: closed, or replaced by `dup2`.
 pub fn closing(fd: i32) {
-    if let Some(shared) = super::shared::started() {
-        submit_own();
+    if let Some(shared) = started() {
+        submit_all(shared);
         run(shared.poller.closing(fd));
     }
 }
 
 /// To be called after that.
 pub fn closed(fd: i32) {
-    if let Some(shared) = super::shared::started() {
+    if let Some(shared) = started() {
         run(shared.poller.closed(fd));
     }
 }
 
-/// The running coroutine's requests were made for the file that the number stands for now.
-fn submit_own() {
-    if let Some(proactor) = current::worker().and_then(|worker| worker.proactor.as_ref())
-        && proactor.wants_enter()
-    {
-        proactor.submit();
+/// Requests that were pushed are for the file that a number stands for now.
+fn submit_all(shared: &Shared) {
+    if shared.has_unsubmitted() {
+        match current::worker() {
+            Some(_) => shared.submit_all(),
+            None => shared.monitor.submit_all(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
-use lisle_sys::{clock, futex};
+use lisle_sys::{Errno, clock, futex};
 
 use super::proactor::Proactor;
 use super::shared::Shared;
@@ -53,11 +53,49 @@ struct Seen {
 /// See the module.
 pub(crate) struct Monitor {
     state: AtomicU32,
+    /// How often somebody asked for everything to be submitted. The monitor naps on it.
+    asked: AtomicU32,
+    /// Up to which of these requests that has been done. Release after the submission, read with
+    /// Acquire by whoever asked.
+    answered: AtomicU32,
 }
 
 impl Monitor {
     pub(crate) fn new() -> Self {
-        Monitor { state: AtomicU32::new(WATCHING) }
+        let zero = || AtomicU32::new(0);
+        Monitor { state: AtomicU32::new(WATCHING), asked: zero(), answered: zero() }
+    }
+
+    /// Has all workers' requests submitted, from a thread that must not do so itself: the kernel
+    /// cancels what a thread submitted when that thread ends.
+    pub(crate) fn submit_all(&self) {
+        let number = self.asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        futex::wake(&self.asked, 1);
+        self.wake();
+        loop {
+            let answered = self.answered.load(Ordering::Acquire);
+            if (answered.wrapping_sub(number) as i32) >= 0 {
+                return;
+            }
+            // An early return leads to another look.
+            let _ = futex::wait(&self.answered, answered, None);
+        }
+    }
+
+    /// Sleeps for `nanos`, and does what is asked for meanwhile.
+    fn nap(&self, shared: &Shared, nanos: u64) {
+        let until = clock::now() + nanos;
+        loop {
+            let asked = self.asked.load(Ordering::Acquire);
+            if asked != self.answered.load(Ordering::Relaxed) {
+                shared.submit_all();
+                self.answered.store(asked, Ordering::Release);
+                futex::wake(&self.answered, u32::MAX);
+            }
+            if futex::wait(&self.asked, asked, Some(until)) == Err(Errno::TIMEDOUT) {
+                return;
+            }
+        }
     }
 
     /// To be called by a worker that wakes, after it has marked itself awake.
@@ -81,7 +119,7 @@ impl Monitor {
         let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; shared.workers().len()];
         let (mut interval, mut quiet) = (SHORTEST, 0);
         loop {
-            sleep(interval);
+            self.nap(shared, interval);
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();
             quiet = if awake > 0 { 0 } else { quiet + 1 };
             // Where all are awake there is nobody to wake.
@@ -101,7 +139,9 @@ impl Monitor {
     fn sleep_until_needed(&self, shared: &Shared) {
         self.state.store(ASLEEP, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if shared.workers().iter().any(|worker| worker.is_awake()) {
+        if shared.workers().iter().any(|worker| worker.is_awake())
+            || self.asked.load(Ordering::Relaxed) != self.answered.load(Ordering::Relaxed)
+        {
             self.state.store(WATCHING, Ordering::Relaxed);
             return;
         }
@@ -139,14 +179,8 @@ fn relieve(shared: &Shared, proactor: &Proactor, seen: &mut (u32, u32)) -> bool 
         return false;
     }
     proactor.submit();
-    let mut ready = proactor.take(usize::MAX);
+    let mut ready = proactor.take(usize::MAX, false);
     let any = !ready.is_empty();
     shared.injector.push_list(&mut ready);
     any
-}
-
-fn sleep(nanos: u64) {
-    let word = AtomicU32::new(0);
-    // Nobody wakes this word.
-    let _ = futex::wait(&word, 0, Some(clock::now() + nanos));
 }

@@ -37,12 +37,13 @@ pub fn available() -> bool {
 ///
 /// # Safety
 /// As for the call that the entry stands for.
-pub unsafe fn perform(entry: Entry, deadline: Option<u64>) -> Option<Performed> {
+#[inline]
+pub unsafe fn perform(entry: impl FnOnce() -> Entry, deadline: Option<u64>) -> Option<Performed> {
     let (task, worker, proactor) = with_room(1)?;
     let wait = Wait::arm(task, worker);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
-    unsafe { proactor.push(entry, &op) };
+    unsafe { proactor.push(entry(), &op) };
     let cause = wait.suspend(deadline);
     let timed_out = cause == Cause::TIMEOUT && !op.is_done();
     finish(proactor, &op);
@@ -53,12 +54,22 @@ pub unsafe fn perform(entry: Entry, deadline: Option<u64>) -> Option<Performed> 
     })
 }
 
-/// Suspends until any of the polls in `entries` is answered, at most until the deadline. False if
-/// that passed. None if it cannot be done here.
+/// How a wait for any of several polls ended.
+pub(crate) enum Polled {
+    /// One was answered.
+    Ready,
+    /// The deadline passed.
+    TimedOut,
+    /// One of the files has nothing to wait for.
+    Never,
+}
+
+/// Suspends until any of the polls in `entries` is answered, at most until the deadline. None if it
+/// cannot be done here.
 pub(crate) fn poll_any(
     entries: impl ExactSizeIterator<Item = Entry>,
     deadline: Option<u64>,
-) -> Option<bool> {
+) -> Option<Polled> {
     let count = entries.len();
     // Room first: once the wait is armed there is no way back.
     let mut ops = Vec::with_capacity(count);
@@ -72,7 +83,15 @@ pub(crate) fn poll_any(
     }
     let cause = wait.suspend(deadline);
     ops.iter().for_each(|op| finish(proactor, op));
-    Some(cause != Cause::TIMEOUT)
+    let answers = || ops.iter().map(Op::result);
+    let is_fault = |errno| !matches!(errno, libc::ECANCELED | libc::EBADF | libc::EINTR);
+    Some(if answers().any(|answer| answer.is_err_and(|errno| is_fault(errno.0))) {
+        Polled::Never
+    } else if cause == Cause::TIMEOUT {
+        Polled::TimedOut
+    } else {
+        Polled::Ready
+    })
 }
 
 /// The most polls that [`poll_any`] takes.
@@ -81,6 +100,13 @@ pub(crate) const MOST: usize = 64;
 /// The running coroutine, its worker, and a ring with room for `count` requests.
 #[inline]
 fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
+    let (task, worker) = current::suspendable()?;
+    let proactor = worker.proactor.as_ref()?;
+    if proactor.has_room(count) { Some((task, worker, proactor)) } else { make_room(count) }
+}
+
+#[cold]
+fn make_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
     loop {
         let (task, worker) = current::suspendable()?;
         let proactor = worker.proactor.as_ref()?;
@@ -99,6 +125,13 @@ fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Pro
 /// Sees to it that the request is done.
 #[inline]
 fn finish(proactor: &Proactor, op: &Op) {
+    if !op.is_done() {
+        cancel(proactor, op);
+    }
+}
+
+#[cold]
+fn cancel(proactor: &Proactor, op: &Op) {
     while !op.is_done() {
         proactor.cancel(op);
         // On whatever worker it is now. Nothing keeps a coroutine from suspending here if it could

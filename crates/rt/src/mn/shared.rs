@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use lisle_core::{Idle, Injector};
 use lisle_fiber::Blocks;
+use lisle_sys::{Errno, mmap};
 
 use super::monitor::Monitor;
 use super::poller::Poller;
@@ -43,8 +44,15 @@ pub(crate) enum Backend {
     EpollBecause(String),
 }
 
-/// Null until the start and in the child of a fork.
-static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+/// Where the pointer to the running runtime lies: a page that reads as zeroes in the child of a
+/// fork of any kind, from its first instruction on. The child has copies of the runtime's memory,
+/// but nothing behind it: no workers, and no rings.
+///
+/// Null until the first start; then for ever the same.
+static PLACE: AtomicPtr<AtomicPtr<Shared>> = AtomicPtr::new(ptr::null_mut());
+
+/// The runtime that was started last, here or before the fork.
+static LATEST: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 
 /// How many forks led to this process, seen from the one that first had a runtime. Part of the
 /// identities, so that handles to coroutines of an ancestor can be told apart: those do not exist
@@ -52,6 +60,12 @@ static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 static FORKS: AtomicU32 = AtomicU32::new(0);
 /// The bit of an identity above which that number is.
 const GENERATION: u32 = 48;
+
+/// The runtime of the process that was forked, in the child.
+pub(crate) fn parents() -> Option<&'static Shared> {
+    // SAFETY: null or leaked.
+    unsafe { LATEST.load(Ordering::Acquire).as_ref() }
+}
 
 /// Notes that this is the child of a fork.
 pub(crate) fn forked() {
@@ -76,14 +90,33 @@ pub(crate) fn shared() -> &'static Shared {
 /// The running runtime, if it has started.
 #[inline]
 pub(crate) fn started() -> Option<&'static Shared> {
-    // SAFETY: null or leaked.
-    unsafe { SHARED.load(Ordering::Acquire).as_ref() }
+    // SAFETY: null or a page that is never freed; null or leaked.
+    unsafe { PLACE.load(Ordering::Acquire).as_ref()?.load(Ordering::Acquire).as_ref() }
 }
 
 /// Makes it the running runtime, or forgets that one.
 pub(crate) fn set(shared: Option<&'static Shared>) {
-    let shared = shared.map_or(ptr::null(), ptr::from_ref);
-    SHARED.store(shared.cast_mut(), Ordering::Release);
+    // SAFETY: null or a page that is never freed.
+    if let Some(place) = unsafe { PLACE.load(Ordering::Acquire).as_ref() } {
+        let shared = shared.map_or(ptr::null(), ptr::from_ref);
+        place.store(shared.cast_mut(), Ordering::Release);
+        LATEST.store(shared.cast_mut(), Ordering::Release);
+    }
+}
+
+/// Makes room for the pointer to the running runtime. Called under the lock of the start.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn make_place() -> Result<(), Errno> {
+    if PLACE.load(Ordering::Acquire).is_null() {
+        let page = mmap::reserve(mmap::PAGE)?;
+        // On kernels without this, the handler of forks clears it, a little later.
+        // SAFETY: the mapping was just made.
+        let _ = unsafe { mmap::wipe_on_fork(page, mmap::PAGE) };
+        PLACE.store(page.as_ptr().cast(), Ordering::Release);
+    }
+    Ok(())
 }
 
 impl Shared {
@@ -125,6 +158,24 @@ impl Shared {
         let workers: *const [Worker] = &**self.workers.get().expect("set before the start is over");
         // SAFETY: Shared is leaked, and its workers with it.
         unsafe { &*workers }
+    }
+
+    /// Submits all that coroutines have pushed so far. Called by a thread that never ends.
+    pub(crate) fn submit_all(&self) {
+        /// The kernel refuses for lack of memory, which may be for long.
+        const TRIES: u32 = 1000;
+        for proactor in self.workers().iter().filter_map(|worker| worker.proactor.as_ref()) {
+            let mut tries = 0;
+            while proactor.has_unsubmitted() && !proactor.submit() && tries < TRIES {
+                tries += 1;
+            }
+        }
+    }
+
+    /// Whether coroutines have pushed what is not submitted yet.
+    pub(crate) fn has_unsubmitted(&self) -> bool {
+        let mut proactors = self.workers().iter().filter_map(|worker| worker.proactor.as_ref());
+        proactors.any(|proactor| proactor.has_unsubmitted())
     }
 
     /// Makes a coroutine runnable from outside of workers.

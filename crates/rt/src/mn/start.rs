@@ -39,7 +39,7 @@ enum Outcome {
 
 /// Forgets the runtime, in the child of a fork: its threads do not exist there.
 pub(crate) fn forget_after_fork() {
-    if let Some(shared) = started() {
+    if let Some(shared) = shared::parents() {
         let proactors = shared.workers().iter().filter_map(|worker| worker.proactor.as_ref());
         let rings = proactors.flat_map(Proactor::descriptors);
         rings
@@ -97,6 +97,7 @@ fn decide(config: Config) -> Outcome {
 }
 
 fn start(settings: &Settings) -> Result<(), String> {
+    shared::make_place().map_err(|errno| format!("no memory to be had: {errno}"))?;
     let blocks = Blocks::discover().map_err(|unsupported| unsupported.to_string())?;
     let stack_size = settings.stack_size.max(stack::smallest(&blocks));
     let stack_class = stack::class_of(stack_size)

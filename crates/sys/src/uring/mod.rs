@@ -47,6 +47,18 @@ const SQ_TASKRUN: u32 = 1 << 2;
 const REGISTER_PROBE: usize = 8;
 const REGISTER_SYNC_CANCEL: usize = 24;
 
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is gone.
+    Yes,
+    /// It is the first to be taken next time.
+    Stays,
+}
+
+/// How many answers ahead [`Uring::take`] tells of them.
+pub const AHEAD: [u32; 2] = [6, 3];
+
 /// Set in the flags of an answer if more will follow to the same request.
 const CQE_F_MORE: u32 = 1 << 1;
 
@@ -160,7 +172,16 @@ impl Uring {
         self.enter(1, Wait::Until(Some(Duration::from_secs(1)))).map_err(Unavailable::Refused)?;
         let mut answered = false;
         // SAFETY: nobody else has the ring.
-        unsafe { self.take(1, |answer| answered = answer.data == 1) };
+        unsafe {
+            self.take(
+                1,
+                |answer| {
+                    answered = answer.data == 1;
+                    Taken::Yes
+                },
+                |_, _| {},
+            );
+        };
         if answered { Ok(()) } else { Err(Unavailable::Lacks("answers")) }
     }
 
@@ -266,24 +287,43 @@ impl Uring {
         unsafe { syscall(libc::SYS_io_uring_enter, args) }
     }
 
-    /// Takes up to `most` answers.
+    /// Takes up to `most` answers, until `each` says that one is to stay. `ahead` gets the words of
+    /// answers that will be taken a little later, how many answers later, so that what they stand
+    /// for can be fetched.
     ///
     /// # Safety
-    /// One thread at a time, which does not come back here from `each`.
-    pub unsafe fn take(&self, most: usize, mut each: impl FnMut(Answer)) {
+    /// One thread at a time, which does not come back here from the closures.
+    pub unsafe fn take(
+        &self,
+        most: usize,
+        mut each: impl FnMut(Answer) -> Taken,
+        mut ahead: impl FnMut(u64, u32),
+    ) {
         let map = &self.map;
         // Relaxed: written by whoever took answers before, whom the caller synchronised with.
         let head = map.word(map.cq.head).load(Ordering::Relaxed);
         // Acquire: the kernel has written the answers.
         let tail = map.word(map.cq.tail).load(Ordering::Acquire);
         let count = tail.wrapping_sub(head).min(u32::try_from(most).unwrap_or(u32::MAX));
-        for index in 0..count {
+        let answer = |index: u32| {
             let place = (head.wrapping_add(index) & (map.cq.entries - 1)) as usize;
             // SAFETY: within the array, and written before the tail.
-            each(unsafe { map.answers().add(place).read() });
+            unsafe { map.answers().add(place).read() }
+        };
+        let mut taken = 0;
+        for index in 0..count {
+            for distance in AHEAD {
+                if index + distance < count {
+                    ahead(answer(index + distance).data, distance);
+                }
+            }
+            if each(answer(index)) == Taken::Stays {
+                break;
+            }
+            taken += 1;
         }
         // Release: the places have been read.
-        map.word(map.cq.head).store(head.wrapping_add(count), Ordering::Release);
+        map.word(map.cq.head).store(head.wrapping_add(taken), Ordering::Release);
     }
 
     /// Cancels the request with this word, by any thread. Its answer, `ECANCELED` or another, still

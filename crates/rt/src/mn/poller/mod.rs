@@ -205,7 +205,7 @@ impl Poller {
             let waiters = slot.lock();
             if waiters.has_any() {
                 // EMFILE: then there is nothing to wait on, and the operation fails with EBADF.
-                moved = Moved::new(fd);
+                moved = Moved::of(fd);
             }
             waiters.renew(|alarm, place| {
                 place.set(moved.as_ref().map(Moved::share));

@@ -45,7 +45,8 @@ struct Duplicate {
 }
 
 impl Moved {
-    pub(crate) fn new(fd: i32) -> Option<Self> {
+    /// A duplicate of `fd`; none if descriptors are exhausted.
+    pub fn of(fd: i32) -> Option<Self> {
         Some(Moved(Arc::new(Duplicate { fd: fd::duplicate(fd).ok()? })))
     }
 

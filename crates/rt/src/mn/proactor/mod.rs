@@ -12,13 +12,15 @@
 //!
 //! # Nobody's answers are held hostage
 //!
-//! Requests are pushed by the worker's own thread alone. Everything else may be done by others: the
-//! monitor submits and takes for a worker that is busy with one coroutine for long, and a coroutine
-//! whose time is over cancels its request wherever it was submitted.
+//! Requests are pushed by the worker's own thread alone. Everything else may be done by other
+//! threads of the runtime that never end: the monitor submits and takes for a worker that is busy
+//! with one coroutine for long, and a coroutine whose time is over cancels its request wherever it
+//! was submitted.
 //!
 //! An answer that needs work by the thread that submitted (most do) waits for that thread's next
 //! system call or the next tick of its clock, so a thread that computes delays it by milliseconds
-//! at most, and one that blocks is woken for it.
+//! at most. One that blocks is woken for it, if its call can be interrupted; one that waits for a
+//! disk keeps its answers for as long as that takes.
 //!
 //! # Rejected
 //!
@@ -36,7 +38,7 @@ use std::time::Duration;
 use lisle_core::{List, RawSpin};
 use lisle_sys::Errno;
 use lisle_sys::eventfd::EventFd;
-use lisle_sys::uring::{Entry, Unavailable, Uring, Wait};
+use lisle_sys::uring::{AHEAD, Answer, Entry, Taken, Unavailable, Uring, Wait};
 
 use super::task::Task;
 
@@ -49,15 +51,17 @@ const ANSWERS: u32 = 1024;
 /// The word of the request that watches the eventfd. No record has this address.
 const INTERRUPT: u64 = 1;
 
+/// How far ahead records are fetched; what they refer to is fetched when those are there.
+const FAR: u32 = AHEAD[0];
+
 /// A worker's ring.
 pub(crate) struct Proactor {
     uring: Uring,
     /// Held by whoever takes answers.
     taking: RawSpin,
     interrupt: EventFd,
-    /// Whether the kernel watches the eventfd. Written by whoever takes answers and read by the
-    /// worker after it took some: what others clear in between is seen at its next sleep, which
-    /// their `notify` causes.
+    /// Whether the kernel watches the eventfd; the worker's own. Others leave the answer that tells
+    /// of the end: while it is there the worker cannot sleep.
     watched: AtomicBool,
 }
 
@@ -90,6 +94,11 @@ impl Proactor {
         debug_assert!(pushed, "there is room");
     }
 
+    /// Whether requests wait for being submitted.
+    pub(crate) fn has_unsubmitted(&self) -> bool {
+        self.uring.unsubmitted() != 0
+    }
+
     /// Whether requests wait for being submitted, or answers for a system call.
     #[inline]
     pub(crate) fn wants_enter(&self) -> bool {
@@ -102,10 +111,20 @@ impl Proactor {
         self.uring.has_answers()
     }
 
-    /// Submits what was pushed, from any thread. What the kernel does not take now, for lack of
-    /// memory or because too many answers wait, stays for the next time.
-    pub(crate) fn submit(&self) {
-        let _ = self.uring.enter(self.uring.unsubmitted(), Wait::No);
+    /// Submits what was pushed, from any thread that never ends: with its end the kernel cancels
+    /// what it submitted. False if the kernel does not take all of it now,
+    /// for lack of memory or because too many answers wait; that stays for the next time.
+    pub(crate) fn submit(&self) -> bool {
+        self.enter(Wait::No);
+        self.uring.unsubmitted() == 0
+    }
+
+    fn enter(&self, wait: Wait) {
+        match self.uring.enter(self.uring.unsubmitted(), wait) {
+            // A signal or the end of the time is as good as an answer.
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN | Errno(libc::ETIME | libc::EBUSY)) => {}
+            Err(errno) => lost(errno),
+        }
     }
 
     /// Submits what was pushed, and waits for an answer or [`interrupt`](Self::interrupt).
@@ -119,12 +138,11 @@ impl Proactor {
             // SAFETY: on the worker's thread; no memory is named.
             if !unsafe { self.uring.push(&entry) } {
                 // No room: submit first and come back.
-                return self.submit();
+                return self.enter(Wait::No);
             }
             self.watched.store(true, Ordering::Relaxed);
         }
-        // A signal or the end of the time is as good as an answer.
-        let _ = self.uring.enter(self.uring.unsubmitted(), Wait::Until(timeout));
+        self.enter(Wait::Until(timeout));
     }
 
     /// Makes the worker's [`wait`](Self::wait) return, that which goes on or the next.
@@ -132,21 +150,31 @@ impl Proactor {
         self.interrupt.signal();
     }
 
-    /// Takes up to `most` answers and returns the coroutines that are to run, which are the
-    /// caller's.
-    pub(crate) fn take(&self, most: usize) -> List<Task> {
+    /// Takes up to `most` answers, on the worker's own thread or another, and returns the
+    /// coroutines that are to run, which are the caller's.
+    pub(crate) fn take(&self, most: usize, own: bool) -> List<Task> {
         let mut ready = List::new();
         self.taking.lock();
         // SAFETY: the lock is held; completing comes back to nothing here.
         unsafe {
-            self.uring.take(most, |answer| match answer.data {
-                INTERRUPT if answer.has_more() => {}
-                INTERRUPT => self.watched.store(false, Ordering::Relaxed),
+            let each = |answer: Answer| match answer.data {
+                INTERRUPT if answer.has_more() => Taken::Yes,
+                INTERRUPT if own => {
+                    self.watched.store(false, Ordering::Relaxed);
+                    Taken::Yes
+                }
+                INTERRUPT => Taken::Stays,
                 address => {
                     if let Some(task) = Op::complete(address, answer.result()) {
                         ready.push(task.into());
                     }
+                    Taken::Yes
                 }
+            };
+            self.uring.take(most, each, |address, distance| match distance {
+                _ if address == INTERRUPT => {}
+                FAR => Op::prefetch(address),
+                _ => Op::prefetch_task(address),
             });
             self.taking.unlock();
         }
@@ -159,7 +187,7 @@ impl Proactor {
             self.submit();
         }
         // Not found: it is answered. Too late: it will be.
-        let _: Result<(), Errno> = self.uring.cancel(op.address());
+        let _ = self.uring.cancel(op.address());
     }
 
     /// How far requests and answers have come, for the monitor to compare.
@@ -171,4 +199,14 @@ impl Proactor {
     pub(crate) fn descriptors(&self) -> [i32; 2] {
         [self.uring.fd(), self.interrupt.fd()]
     }
+}
+
+/// Without its rings the runtime can neither wait nor finish what is under way.
+#[cold]
+fn lost(errno: Errno) -> ! {
+    eprintln!(
+        "lisle: io_uring does not work any more ({errno}): were all descriptors closed, or a \
+         seccomp filter installed after the first coroutine? LISLE_POLLER=epoll does without it"
+    );
+    std::process::abort();
 }

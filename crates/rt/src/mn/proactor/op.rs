@@ -8,6 +8,7 @@ use lisle_sys::Errno;
 use crate::mn::task::Task;
 
 /// Lies on the stack of the coroutine that waits for it, or in memory that it owns.
+#[repr(align(32))]
 pub(crate) struct Op {
     task: &'static Task,
     completion: Completion,
@@ -47,6 +48,20 @@ impl Op {
         // From here on the record may be gone.
         let ticket = op.completion.complete();
         (task.wait.wake(ticket, Cause::WAKE) == Woken::Owner).then_some(task)
+    }
+
+    /// Asks the processor to fetch the record with this word.
+    pub(crate) fn prefetch(address: u64) {
+        lisle_fiber::prefetch(address as usize);
+    }
+
+    /// Asks the processor to fetch the header of its coroutine.
+    ///
+    /// # Safety
+    /// As for [`complete`](Self::complete).
+    pub(crate) unsafe fn prefetch_task(address: u64) {
+        // SAFETY: the caller's obligation.
+        Task::prefetch_header(unsafe { (*(address as *const Op)).task }.into());
     }
 
     /// See [`Completion::is_done`].

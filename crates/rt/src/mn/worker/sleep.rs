@@ -187,7 +187,7 @@ impl Worker {
         // No more than fits, so that what is ready already is not pushed out.
         let room = lisle_core::CAPACITY - self.ring.len();
         // SAFETY: the caller's obligation; the proactor gave these away.
-        unsafe { self.queue(proactor.take(room.max(1))) }
+        unsafe { self.queue(proactor.take(room.max(1), true)) }
     }
 
     /// False if somebody wants this worker awake; then the word is AWAKE again.

@@ -1,0 +1,72 @@
+//! The short way: TCP connections, where coroutines wait for completion.
+//!
+//! What servers do most is `recv` and `send` on connections of which everything is known: no
+//! timeouts, not set not to block, nothing special about the call. For these a look at one word
+//! decides, and one request does it all. Whatever is not as expected goes the long way, which
+//! begins anew.
+
+use lisle_rt::descriptor::{Descriptor, Direction};
+use lisle_rt::request::{self, Performed};
+use lisle_sys::uring::Entry;
+use lisle_sys::{Errno, socket};
+
+use crate::facts;
+
+/// The descriptor of such a connection. None where the long way is right.
+#[inline]
+fn connection(fd: i32, direction: Direction) -> Option<Descriptor> {
+    if !lisle_rt::begin_io() || !request::available() {
+        return None;
+    }
+    let descriptor = Descriptor::new(fd)?;
+    facts::is_simple(&descriptor, direction).then_some(descriptor)
+}
+
+/// `recv` without flags. None where the long way is right.
+///
+/// # Safety
+/// As for `recv`.
+#[inline]
+pub(crate) unsafe fn receive(fd: i32, buf: *mut u8, len: usize) -> Option<Result<usize, Errno>> {
+    let descriptor = connection(fd, Direction::Read)?;
+    let known_empty = descriptor.is_drained(0);
+    let mut got = Err(Errno::AGAIN);
+    if !known_empty {
+        // SAFETY: the caller's obligation.
+        got = unsafe { socket::receive(fd, buf, len, libc::MSG_DONTWAIT) };
+    }
+    if got == Err(Errno::AGAIN) {
+        // SAFETY: the caller's obligation.
+        got = unsafe { perform(|| Entry::receive(fd, buf, len, 0))? };
+    }
+    if let Ok(got) = got
+        && (got < len) != known_empty
+    {
+        descriptor.set_drained(got < len);
+    }
+    Some(got)
+}
+
+/// `send` with `MSG_NOSIGNAL`, of which only a part may be taken. None where the long way is right.
+///
+/// # Safety
+/// As for `send`.
+#[inline]
+pub(crate) unsafe fn send(fd: i32, buf: *const u8, len: usize) -> Option<Result<usize, Errno>> {
+    connection(fd, Direction::Write)?;
+    // SAFETY: the caller's obligation.
+    unsafe { perform(|| Entry::send(fd, buf, len, libc::MSG_NOSIGNAL)) }
+}
+
+/// The kernel's answer, if it is one of the blocking call.
+///
+/// # Safety
+/// As for the entry's call.
+#[inline]
+unsafe fn perform(entry: impl FnOnce() -> Entry) -> Option<Result<usize, Errno>> {
+    // SAFETY: the caller's obligation.
+    match unsafe { request::perform(entry, None) } {
+        Some(Performed::Done(Err(Errno::AGAIN | Errno::INTR)) | Performed::TimedOut) | None => None,
+        Some(Performed::Done(result)) => Some(result),
+    }
+}
