@@ -14,11 +14,17 @@
 //! | 13 | a file that does not know `RWF_NOWAIT` |
 //! | 14 | a file in memory, or made up by the kernel; with bit 13 only |
 //! | 15 | a socket whose `close` waits (`SO_LINGER`) |
+//! | 16 | no other descriptor of this process has the open file |
 //! | 32-63 | the value of `CHANGES` when bits 8-12 were read |
 //!
-//! Flags and timeouts belong to the open file, which duplicates share, so a change
-//! through any descriptor voids what is known of all: `CHANGES` counts the calls that can change
-//! them. Relaxed throughout: a call that races with a change of the settings may see either.
+//! Flags and timeouts belong to the open file, which duplicates share, so a change through any
+//! descriptor voids what is known of all: `CHANGES` counts the calls that can change them. Only a
+//! change through a descriptor that is the only one of its file (bit 16) voids no more than what is
+//! known of that. Relaxed throughout: a call that races with a change of the settings may see
+//! either.
+//!
+//! A file is known to have one descriptor if a hook made it, until a hook duplicates it or sends it
+//! to somebody. What a forked child does with its own is not seen.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -62,8 +68,9 @@ const SYNC: u64 = 1 << 12;
 const NO_NOWAIT: u64 = 1 << 13;
 const IN_MEMORY: u64 = 1 << 14;
 const LINGER: u64 = 1 << 15;
+const ALONE: u64 = 1 << 16;
 /// What stays when settings are read anew.
-const LASTING: u64 = 0xff | NO_NOWAIT | IN_MEMORY | LINGER;
+const LASTING: u64 = 0xff | NO_NOWAIT | IN_MEMORY | LINGER | ALONE;
 
 /// How a file can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +88,23 @@ pub(crate) enum Reading {
 /// Starts at 1, so that the all-zero word is out of date.
 static CHANGES: AtomicU32 = AtomicU32::new(1);
 
-/// To be called after a setting of any open file may have changed.
-pub(crate) fn changed() {
-    CHANGES.fetch_add(1, Ordering::Relaxed);
+/// To be called after a setting of an open file may have changed, through the descriptor `fd`.
+pub(crate) fn changed(fd: i32) {
+    if let Some(descriptor) = Descriptor::new(fd)
+        && descriptor.facts().load(Ordering::Relaxed) & ALONE != 0
+    {
+        // A count of changes that never comes again.
+        descriptor.facts().fetch_and(LASTING, Ordering::Relaxed);
+    } else {
+        CHANGES.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// To be called before `fd` gets a duplicate.
+pub(crate) fn shared(fd: i32) {
+    if let Some(descriptor) = Descriptor::new(fd) {
+        descriptor.facts().fetch_and(!ALONE, Ordering::Relaxed);
+    }
 }
 
 /// The kind of file that `fd` is.
@@ -109,9 +130,6 @@ pub(crate) fn kind(fd: i32, descriptor: &Descriptor) -> Kind {
 
 /// Notes a socket that was just made: everything about it is known.
 pub(crate) fn learn(fd: i32, domain: i32, kind: i32, protocol: i32) {
-    if !lisle_rt::can_suspend() {
-        return forget(fd);
-    }
     let nonblock = if kind & libc::SOCK_NONBLOCK != 0 { NONBLOCK } else { 0 };
     let kind = kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
     let protocol = match (domain, kind, protocol) {
@@ -138,16 +156,14 @@ pub(crate) fn inherit(fd: i32, listener: Option<&Descriptor>, flags: i32) {
 fn note(fd: i32, known: u64) {
     forget(fd);
     if let Some(descriptor) = Descriptor::new(fd) {
-        descriptor.facts().store(known, Ordering::Relaxed);
+        descriptor.facts().store(known | ALONE, Ordering::Relaxed);
     }
 }
 
 /// Forgets what is known of a number that a new file was just given. There is something to forget
 /// if the old file was closed in a way that no hook sees.
 pub(crate) fn forget(fd: i32) {
-    if fd >= 0
-        && lisle_rt::can_suspend()
-        && let Some(descriptor) = Descriptor::new(fd)
+    if let Some(descriptor) = Descriptor::new(fd)
         && descriptor.facts().load(Ordering::Relaxed) != 0
     {
         lisle_rt::closing(fd);

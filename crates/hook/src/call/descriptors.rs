@@ -67,12 +67,22 @@ unsafe extern "C" fn fclose(stream: *mut FILE) -> i32 {
     result
 }
 
+/// See dup(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dup(old: i32) -> i32 {
+    facts::shared(old);
+    let result = real!(dup(old): fn(i32) -> i32);
+    facts::forget(result);
+    result
+}
+
 /// See dup2(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
     if old == new {
         return real!(dup2(old, new): fn(i32, i32) -> i32);
     }
+    facts::shared(old);
     lisle_rt::closing(new);
     let result = real!(dup2(old, new): fn(i32, i32) -> i32);
     lisle_rt::closed(new);
@@ -82,6 +92,7 @@ unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
 /// See dup3(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn dup3(old: i32, new: i32, flags: i32) -> i32 {
+    facts::shared(old);
     lisle_rt::closing(new);
     let result = real!(dup3(old, new, flags): fn(i32, i32, i32) -> i32);
     lisle_rt::closed(new);
@@ -105,7 +116,7 @@ unsafe extern "C" fn setsockopt(
             fn(i32, i32, i32, *const c_void, socklen_t) -> i32
     );
     if level == libc::SOL_SOCKET && TIMEOUTS.contains(&name) {
-        facts::changed();
+        facts::changed(fd);
     }
     if level == libc::SOL_SOCKET && name == libc::SO_LINGER {
         facts::set_linger(fd);
@@ -118,7 +129,7 @@ unsafe extern "C" fn setsockopt(
 unsafe extern "C" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
     let result = real!(ioctl(fd, request, argument): fn(i32, c_ulong, usize) -> i32);
     if request == libc::FIONBIO {
-        facts::changed();
+        facts::changed(fd);
     }
     result
 }
@@ -126,21 +137,27 @@ unsafe extern "C" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
 /// See fcntl(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
-    control(command, || real!(fcntl(fd, command, argument): fn(i32, i32, usize) -> i32))
+    control(fd, command, || real!(fcntl(fd, command, argument): fn(i32, i32, usize) -> i32))
 }
 
 /// See fcntl(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
-    control(command, || real!(fcntl64(fd, command, argument): fn(i32, i32, usize) -> i32))
+    control(fd, command, || real!(fcntl64(fd, command, argument): fn(i32, i32, usize) -> i32))
 }
 
-fn control(command: i32, plain: impl FnOnce() -> i32) -> i32 {
+fn control(fd: i32, command: i32, plain: impl FnOnce() -> i32) -> i32 {
     match command {
         libc::F_SETLKW | libc::F_OFD_SETLKW => lisle_rt::blocking(plain),
         libc::F_SETFL => {
             let result = plain();
-            facts::changed();
+            facts::changed(fd);
+            result
+        }
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
+            facts::shared(fd);
+            let result = plain();
+            facts::forget(result);
             result
         }
         _ => plain(),

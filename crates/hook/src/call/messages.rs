@@ -8,7 +8,7 @@ use lisle_rt::descriptor::Direction;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd as sys, socket, syscall};
 
-use crate::facts::Kind;
+use crate::facts::{self, Kind};
 use crate::real::{outcome, real};
 use crate::short;
 use crate::transfer::{Operation, PART, Vectors, write_all, write_all_by_parts, write_rest};
@@ -336,12 +336,38 @@ fn or_blocking(
 /// See sendmsg(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: i32, message: *const msghdr, flags: i32) -> ssize_t {
+    // SAFETY: the caller's obligation.
+    unsafe { note_sent_descriptors(message) };
     match sending(fd, flags) {
         Some(operation) => {
             // SAFETY: the caller's obligation.
             outcome(unsafe { transmit_message(operation, message, flags) })
         }
         None => real!(sendmsg(fd, message, flags): fn(i32, *const msghdr, i32) -> ssize_t),
+    }
+}
+
+/// Notes which descriptors go with a message, to be somebody's duplicates.
+///
+/// # Safety
+/// As for `sendmsg`.
+unsafe fn note_sent_descriptors(message: *const msghdr) {
+    // SAFETY: the caller's obligation; the macros of cmsg(3) walk its control data.
+    unsafe {
+        if message.is_null() || (*message).msg_control.is_null() {
+            return;
+        }
+        let mut control = libc::CMSG_FIRSTHDR(message);
+        while let Some(header) = control.as_ref() {
+            if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let bytes = header.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+                let first = libc::CMSG_DATA(control).cast::<i32>();
+                for index in 0..bytes / size_of::<i32>() {
+                    facts::shared(first.add(index).read_unaligned());
+                }
+            }
+            control = libc::CMSG_NXTHDR(message, control);
+        }
     }
 }
 

@@ -31,6 +31,11 @@ const TICKS: u32 = 61;
 /// other shares the worker with the rest.
 const LIFO_STREAK: u32 = 16;
 
+/// Nanoseconds that a far deadline may be missed by: the kernel's default timer slack.
+const GRAIN: u64 = 50_000;
+/// Nanoseconds from which on a deadline is far.
+const FAR: u64 = 5_000_000;
+
 /// Coroutines that come back at once to the ring after they gave way: what an event makes runnable
 /// waits for so many turns.
 const BROUGHT_BACK: u32 = 4;
@@ -258,7 +263,13 @@ impl Worker {
     }
 
     /// Wakes `alarm.task` at `deadline` with [`Cause::TIMEOUT`](lisle_core::Cause::TIMEOUT).
+    ///
+    /// Deadlines far away are rounded up to [`GRAIN`], so that one wake-up of the thread does for
+    /// many sleepers. A thread's sleeps are that inexact by default.
     pub(crate) fn set_alarm(&'static self, deadline: u64, alarm: Alarm) -> AlarmKey {
+        // The last look may be a little while ago; what is near is not taken for far.
+        let far = deadline.saturating_sub(self.own.last_look.get()) > FAR;
+        let deadline = if far { deadline.div_ceil(GRAIN).saturating_mul(GRAIN) } else { deadline };
         // The heap may grow, and its allocator must not switch coroutines under the lock.
         let _native = Native::enter();
         let mut timers = self.timers.lock();
