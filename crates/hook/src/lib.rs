@@ -9,7 +9,7 @@
 //!
 //! # How
 //!
-//! - **Tried without blocking, then waited for:** `read`, `readv`, `write`, `writev`, `recv`,
+//! - **Tried without blocking, then waited for or done by io_uring:** `read`, `readv`, `write`, `writev`, `recv`,
 //!   `recvfrom`, `recvmsg`, `send`, `sendto`, `sendmsg`, `accept`, `accept4`, `poll`, `ppoll`,
 //!   `epoll_wait`, `epoll_pwait`.
 //! - **Read from the page cache, or on a spare carrier:** `read`, `readv` on files, `pread`,
@@ -23,7 +23,8 @@
 //! - **Waited for by a timer:** `sleep`, `usleep`, `nanosleep`, `clock_nanosleep`.
 //! - **Waited for by address:** `syscall(SYS_futex, ...)`, its wait, wake and bitset forms.
 //! - **Waited for by a pidfd:** `waitpid`, `wait4` and `waitid` of one child.
-//! - **On a spare carrier:** `connect`, `getaddrinfo`, `getnameinfo`, `gethostbyname`,
+//! - **Done by io_uring, or on a spare carrier:** `connect`.
+//! - **On a spare carrier:** `getaddrinfo`, `getnameinfo`, `gethostbyname`,
 //!   `pthread_join`, `select`, `pselect`, `flock`, `fcntl(F_SETLKW)`, `splice`, `sendfile`, `wait`,
 //!   and `waitpid`, `wait4` and `waitid` of any child.
 //! - **On a spare carrier, files** (with and without `64` where there are both): `creat`, `fopen`,
@@ -36,7 +37,7 @@
 //!   `fchown`, `fchownat`, `utime`, `utimes`, `lutimes`, `futimes`, `futimens`, `utimensat`,
 //!   `statfs`, `fstatfs`, `statvfs`, `fstatvfs`.
 //! - **Another coroutine first:** `sched_yield`.
-//! - **Noted, then the plain call:** `close`, `dup2`, `dup3`, `close_range`, `fclose`, `closedir`,
+//! - **Noted, then the plain call:** `socket`, `close`, `dup`, `dup2`, `dup3`, `close_range`, `fclose`, `closedir`,
 //!   `fcntl`, `ioctl`, `setsockopt`.
 //!
 //! What is not hooked, and what is known to differ, is listed in PLATFORM.md.

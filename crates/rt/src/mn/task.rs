@@ -156,6 +156,13 @@ impl Task {
         unsafe { (*self.context.get()).prefetch() };
     }
 
+    /// As [`prefetch_stack`](Self::prefetch_stack), for a coroutine that comes out of the kernel.
+    #[inline]
+    pub(crate) fn prefetch_returns(&self) {
+        // SAFETY: as above.
+        unsafe { (*self.context.get()).prefetch_returns() };
+    }
+
     /// Ends a life for those who hold handles: the identity goes first, then the serial number
     /// changes, so that a joiner that waits for either sees the end.
     ///

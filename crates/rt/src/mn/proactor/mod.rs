@@ -166,6 +166,8 @@ impl Proactor {
                 INTERRUPT => Taken::Stays,
                 address => {
                     if let Some(task) = Op::complete(address, answer.result()) {
+                        // It runs within microseconds, after as many others.
+                        task.prefetch_returns();
                         ready.push(task.into());
                     }
                     Taken::Yes
