@@ -196,7 +196,8 @@ unsafe extern "C" fn connect(fd: i32, address: *const sockaddr, len: socklen_t) 
     match unsafe { operation.submit(|fd| Entry::connect(fd, address, len)) } {
         // The attempt goes on, as after a timeout on a thread.
         None => outcome(Err(Errno(libc::EINPROGRESS))) as i32,
-        Some(Err(Errno::AGAIN)) => lisle_rt::blocking(plain),
+        // Begun by an earlier call that gave up: io_uring does not wait for such a one.
+        Some(Err(Errno::AGAIN | Errno(libc::EALREADY))) => lisle_rt::blocking(plain),
         Some(result) => outcome(result) as i32,
     }
 }
