@@ -82,6 +82,8 @@ impl Operation {
         mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
     ) -> Result<usize, Errno> {
         loop {
+            // It may have waited before: the number may be another file's now.
+            self.check_current()?;
             let ticks = self.descriptor.ticks(self.direction);
             match attempt(self.fd) {
                 Err(Errno::AGAIN) => self.wait(ticks)?,
@@ -113,7 +115,8 @@ impl Operation {
         // SAFETY: the caller's obligation.
         match unsafe { self.submit(entry) } {
             // What came in time counts, however late this coroutine runs.
-            None => attempt(self.fd),
+            None if self.is_current() => attempt(self.fd),
+            None => Err(Errno::AGAIN),
             Some(Err(Errno::AGAIN)) => self.run(attempt),
             Some(result) => result,
         }
@@ -193,12 +196,17 @@ impl Operation {
             Ended::Closed(None) => return Err(Errno(libc::EBADF)),
             Ended::Unpollable(errno) => return Err(errno),
         }
-        // Closed after it was woken and before it ran; the number may be another file's now.
-        if self.descriptor.generation() == self.generation {
-            Ok(())
-        } else {
-            Err(Errno(libc::EBADF))
-        }
+        // Closed after it was woken and before it ran.
+        self.check_current()
+    }
+
+    /// Whether the number still stands for the file.
+    pub(crate) fn is_current(&self) -> bool {
+        self.descriptor.generation() == self.generation
+    }
+
+    fn check_current(&self) -> Result<(), Errno> {
+        if self.is_current() { Ok(()) } else { Err(Errno(libc::EBADF)) }
     }
 
     /// When to give up, by the file's own timeout, which begins at the first wait.

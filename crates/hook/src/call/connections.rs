@@ -78,8 +78,13 @@ unsafe fn accept_waiting(
         let entry = |fd| Entry::accept(fd, address, address_len, flags);
         // SAFETY: the caller's obligation.
         let result = unsafe { operation.submit(entry) }.unwrap_or(Err(Errno::AGAIN));
-        if let Ok(accepted) = result {
-            facts::inherit(accepted as i32, &operation.descriptor(), flags);
+        match result {
+            Ok(accepted) if operation.is_current() => {
+                facts::inherit(accepted as i32, &operation.descriptor(), flags);
+            }
+            // The listener was closed meanwhile; its number tells nothing.
+            Ok(accepted) => facts::forget(accepted as i32),
+            Err(_) => {}
         }
         return Some(result);
     }
