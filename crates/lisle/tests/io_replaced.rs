@@ -447,9 +447,10 @@ fn the_last_attempt_after_a_timeout_is_not_made_on_another_file() {
             full.write_all(b"another's").unwrap();
             // SAFETY: the reader's own descriptor, which it does not use again.
             unsafe { libc::dup2(other.as_raw_fd(), fd) };
-            // Where the read was still to begin, it read what is there now.
+            // Where the read may have been still to begin, it read what is there now.
             let got = reader.join().unwrap();
-            assert!(got == -1 || got == 8, "{got}");
+            let waited = !util::threads() && lisle::runtime::workers() == 1;
+            assert!(got == -1 || got == 8 && !waited, "{got}");
             let mut all = Vec::new();
             drop(full);
             (&other).read_to_end(&mut all).unwrap();
