@@ -150,7 +150,7 @@ unsafe fn read_polled(
         _ => unsafe { readv_plain(fd, iov, count) },
     };
     // The kernel's own read cannot lose what is there to another reader and block.
-    let entry = |fd| Entry::read(fd, iov, count, CURRENT_POSITION, 0);
+    let entry = |fd| Entry::read(fd, iov, count, CURRENT_POSITION, 0).in_background();
     // SAFETY: the caller's obligation.
     unsafe { operation.run_submitting(true, entry, attempt) }
 }
@@ -233,13 +233,13 @@ unsafe fn write_polled(
             // SAFETY: the caller's obligation.
             _ => unsafe { writev_plain(fd, iov, count) },
         };
-        let entry = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+        let entry = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0).in_background();
         // SAFETY: the caller's obligation.
         return unsafe { operation.run_submitting(true, entry, attempt) };
     }
     // SAFETY: the caller's obligation.
     let mut rest = unsafe { Vectors::new(iov, count) };
-    let first = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+    let first = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0).in_background();
     let part = |fd: i32, done: usize| {
         if sys::ready_now(fd, libc::POLLOUT) == 0 {
             return Err(Errno::AGAIN);
