@@ -229,7 +229,12 @@ unsafe fn write_polled(
     if !matches!(sys::identity(operation.fd()), Ok((libc::S_IFIFO, _))) {
         // A device takes each call for a message.
         let attempt = |fd| match sys::ready_now(fd, libc::POLLOUT) {
-            0 => Err(Errno::AGAIN),
+            // No room, or nothing to be written to, ever: then this tells the error.
+            // SAFETY: the caller's obligation.
+            0 => match unsafe { sys::write_nowait(fd, iov, count) } {
+                Err(Errno(libc::EOPNOTSUPP)) => Err(Errno::AGAIN),
+                result => result,
+            },
             // SAFETY: the caller's obligation.
             _ => unsafe { writev_plain(fd, iov, count) },
         };
