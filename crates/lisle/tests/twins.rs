@@ -13,7 +13,6 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr::{null, null_mut};
-use std::thread;
 use std::time::Duration;
 
 use util::{Lines, a_moment, aside, recv, tcp_pair, told, twins};
