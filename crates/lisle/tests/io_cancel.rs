@@ -81,8 +81,8 @@ fn byte_at(position: usize) -> u8 {
     (position ^ position >> 8).wrapping_mul(31) as u8
 }
 
-/// Sets the shortest receive timeout that is not below `time` and returns it: the kernel counts them
-/// in ticks of its clock.
+/// Sets the shortest receive timeout that is not below `time` and returns it: the kernel counts in
+/// ticks of its clock.
 fn set_timeout(socket: &impl AsRawFd, time: Duration) -> Duration {
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, timeval(time));
     // SAFETY: the socket is open, and not closed by this.

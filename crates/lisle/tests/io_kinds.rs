@@ -8,12 +8,12 @@ use std::io::Error;
 use std::mem::zeroed;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use lisle::runtime::{Poller, poller};
-use util::{Lines, a_moment, aside, in_child, told, twins};
+use util::{Lines, a_moment, aside, in_child, told, twins, yield_until};
 
 /// One of these tests at a time: a process that another starts has, for a moment, all descriptors.
 fn alone() -> MutexGuard<'static, ()> {
@@ -82,18 +82,37 @@ fn set_nonblocking(file: &OwnedFd) {
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) };
 }
 
-/// Has the partner write after a moment; the caller reads meanwhile.
+/// What tells a partner when to go on.
+#[derive(Clone, Default)]
+struct Cues(Arc<AtomicUsize>);
+
+impl Cues {
+    /// Tells it once more. It waits a moment, so that the next call is most likely waiting.
+    fn give(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// Waits for the cue of this number, from 1.
+    fn wait_for(&self, number: usize) {
+        yield_until(|| self.0.load(Ordering::Acquire) >= number);
+        a_moment();
+    }
+}
+
+/// Has the partner write one part after another, each when it is told.
 fn written_by_partner(
     coroutine: bool,
+    cues: &Cues,
     file: OwnedFd,
     parts: &'static [&'static [u8]],
 ) -> Box<dyn FnOnce() -> Lines> {
+    let cues = cues.clone();
     aside(coroutine, move || {
-        let each = |part: &&[u8]| {
-            a_moment();
+        let each = |(index, part): (usize, &&[u8])| {
+            cues.wait_for(index + 1);
             write(&file, part)
         };
-        parts.iter().map(each).collect()
+        parts.iter().enumerate().map(each).collect()
     })
 }
 
@@ -115,10 +134,13 @@ fn readiness_only() -> bool {
 fn terminals() {
     let _alone = alone();
     twins(|coroutine| {
+        let cues = Cues::default();
         let (master, slave) = pty();
         // SAFETY: a plain call.
         let copy = owned(unsafe { libc::dup(master.as_raw_fd()) });
-        let partner = written_by_partner(coroutine, copy, &[b"half", b" a line\nand", b" one\n"]);
+        let partner =
+            written_by_partner(coroutine, &cues, copy, &[b"half", b" a line\nand", b" one\n"]);
+        (0..3).for_each(|_| cues.give());
         let mut lines = vec![
             poll(&slave, IN, 0),
             read(&slave, 64),
@@ -262,13 +284,18 @@ fn inotify() {
         };
         let mut lines = vec![format!("{}", added > 0), poll(&watch, IN, 5)];
         let file = folder.join("one");
+        let cues = Cues::default();
+        let told = cues.clone();
         let partner = aside(coroutine, move || {
-            a_moment();
+            told.wait_for(1);
             std::fs::write(&file, "").unwrap();
-            a_moment();
+            told.wait_for(2);
             std::fs::remove_file(&file).unwrap();
         });
-        lines.extend([read(&watch, 256), poll(&watch, IN, -1), read(&watch, 256)]);
+        cues.give();
+        lines.push(read(&watch, 256));
+        cues.give();
+        lines.extend([poll(&watch, IN, -1), read(&watch, 256)]);
         lines.extend([write(&watch, b"x"), poll(&watch, IN | OUT, 5)]);
         partner();
         std::fs::remove_dir(&folder).unwrap();
@@ -302,12 +329,16 @@ fn pidfds() {
 fn pipes() {
     let _alone = alone();
     twins(|coroutine| {
+        let cues = Cues::default();
         // SAFETY: a live place for two.
         let (reader, writer) = owned_pair(|fds| unsafe { libc::pipe(fds) });
         let mut lines = vec![poll(&reader, IN, 5), poll(&writer, OUT, -1)];
         lines.extend([read(&writer, 1), write(&reader, b"x")]);
-        let partner = written_by_partner(coroutine, writer, &[b"abcdef", b"ghi"]);
-        lines.extend([read(&reader, 4), read(&reader, 4), read(&reader, 64)]);
+        let partner = written_by_partner(coroutine, &cues, writer, &[b"abcdef", b"ghi"]);
+        cues.give();
+        lines.extend([read(&reader, 4), read(&reader, 4)]);
+        cues.give();
+        lines.push(read(&reader, 64));
         lines.extend(partner());
         lines.extend([poll(&reader, IN, -1), read(&reader, 4)]);
         lines
@@ -352,6 +383,7 @@ fn unix_sockets() {
     twins(|coroutine| {
         let mut lines = Vec::new();
         for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_SEQPACKET] {
+            let cues = Cues::default();
             let (ours, theirs) = unix_pair(kind);
             lines.extend([poll(&ours, IN, 5), poll(&ours, IN | OUT, -1)]);
             // SAFETY: a plain call.
@@ -361,8 +393,13 @@ fn unix_sockets() {
                 // What does not fit of the first two is gone.
                 _ => &[b"abcdef", b"ghi", b"j"],
             };
-            let partner = written_by_partner(coroutine, copy, parts);
-            lines.extend([read(&ours, 4), read(&ours, 2), poll(&ours, IN, -1), read(&ours, 64)]);
+            let partner = written_by_partner(coroutine, &cues, copy, parts);
+            for len in [4, 2] {
+                cues.give();
+                lines.push(read(&ours, len));
+            }
+            cues.give();
+            lines.extend([poll(&ours, IN, -1), read(&ours, 64)]);
             lines.extend(partner());
             lines.push(write(&theirs, &[7; 3000]));
             lines.push(read(&ours, 4000));
@@ -410,14 +447,21 @@ fn full_unix_sockets_hold_their_writers() {
 fn udp() {
     let _alone = alone();
     twins(|coroutine| {
+        let cues = Cues::default();
         let [ours, theirs] = [0; 2].map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         ours.connect(theirs.local_addr().unwrap()).unwrap();
         theirs.connect(ours.local_addr().unwrap()).unwrap();
         let (ours, theirs) = (OwnedFd::from(ours), OwnedFd::from(theirs));
         // SAFETY: a plain call.
         let copy = owned(unsafe { libc::dup(theirs.as_raw_fd()) });
-        let partner = written_by_partner(coroutine, copy, &[b"abcdef", b"", b"ghi"]);
-        let mut lines = vec![read(&ours, 4), read(&ours, 4), poll(&ours, IN, -1), read(&ours, 9)];
+        let partner = written_by_partner(coroutine, &cues, copy, &[b"abcdef", b"", b"ghi"]);
+        let mut lines = Vec::new();
+        for _ in 0..2 {
+            cues.give();
+            lines.push(read(&ours, 4));
+        }
+        cues.give();
+        lines.extend([poll(&ours, IN, -1), read(&ours, 9)]);
         lines.extend(partner());
         lines.push(write(&theirs, &[0; 1 << 17]));
         let partner = aside(coroutine, move || {
@@ -464,15 +508,19 @@ fn signals(coroutine: bool) -> Lines {
     };
     let numbers = |line: String| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     let mut lines = vec![poll(&file, IN, 5)];
-    let partner = aside(coroutine, || {
-        for _ in 0..2 {
-            a_moment();
+    let cues = Cues::default();
+    let told = cues.clone();
+    let partner = aside(coroutine, move || {
+        for number in 1..=2 {
+            told.wait_for(number);
             // SAFETY: a plain call; all threads have the signal blocked.
             unsafe { libc::kill(libc::getpid(), SIGNAL) };
         }
     });
     // Larger than what is told for display; its length tells that there was one.
+    cues.give();
     lines.push(numbers(read(&file, 128)));
+    cues.give();
     lines.push(poll(&file, IN, -1));
     lines.push(numbers(read(&file, 256)));
     partner();
@@ -518,6 +566,7 @@ fn named_pipes() {
     let _alone = alone();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     twins(|coroutine| {
+        let cues = Cues::default();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("lisle-kinds-pipe-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -529,8 +578,11 @@ fn named_pipes() {
         };
         // SAFETY: a plain call.
         let copy = owned(unsafe { libc::dup(both.as_raw_fd()) });
-        let partner = written_by_partner(coroutine, copy, &[b"abc", b"def"]);
-        let mut lines = vec![read(&both, 9), poll(&both, IN | OUT, -1)];
+        let partner = written_by_partner(coroutine, &cues, copy, &[b"abc", b"def"]);
+        cues.give();
+        let mut lines = vec![read(&both, 9)];
+        cues.give();
+        lines.push(poll(&both, IN, -1));
         lines.push(read(&both, 2));
         lines.extend(partner());
         std::fs::remove_file(&path).unwrap();

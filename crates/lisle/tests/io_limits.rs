@@ -20,7 +20,7 @@ const FILES: u64 = 20_000;
 
 /// One end to wait on, and one to write to: pipes and sockets by turns.
 fn ends(number: usize) -> (std::fs::File, std::fs::File) {
-    let ends: (OwnedFd, OwnedFd) = if number % 2 == 0 {
+    let ends: (OwnedFd, OwnedFd) = if number.is_multiple_of(2) {
         let (reader, writer) = std::io::pipe().unwrap();
         (reader.into(), writer.into())
     } else {

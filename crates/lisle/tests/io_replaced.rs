@@ -9,12 +9,12 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr::null_mut;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lisle::runtime::{Poller, poller};
-use util::{Lines, Random, aside, on_workers, recv, scaled, tcp_pair, told, twins};
+use util::{Call, Lines, Random, aside, on_workers, recv, scaled, tcp_pair, told, twins_alone};
 
 /// A pair of connected streams of a random kind.
 fn pair(random: &mut Random) -> (std::fs::File, std::fs::File) {
@@ -115,18 +115,6 @@ fn a_timeout_on_a_number_that_is_used_again_is_the_new_ones_own() {
     });
 }
 
-/// As the partner's of other scenarios, but there are many of these.
-fn a_moment() {
-    lisle::sleep(Duration::from_millis(4));
-}
-
-/// One of these tests at a time: between closing a number and the end of the wait for it nobody is
-/// to get it.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What happens to a descriptor while somebody waits.
 type Change = fn(c_int);
 
@@ -170,28 +158,41 @@ const CHANGES: [(&str, Change); 5] = [
     ("shutdown", shut_down),
 ];
 
+/// Whether a change ends the wait, rather than letting it go on.
+fn ends_it(name: &str) -> bool {
+    name.starts_with("shutdown")
+}
+
+/// Whether a change leaves the number open.
+fn leaves_it_open(name: &str) -> bool {
+    !["close", "dup2"].contains(&name)
+}
+
 /// Waits by `call` on one end while `change` happens to it, and then something comes from the other
 /// end: some bytes, and its end.
 fn changed_while_waiting(
     coroutine: bool,
     ends: (OwnedFd, OwnedFd),
-    (name, change): (&str, Change),
+    (name, change): (&'static str, Change),
     call: impl FnOnce(c_int) -> String,
 ) -> String {
     let fd = ends.0.into_raw_fd();
     let mut theirs = std::fs::File::from(ends.1);
+    let waits = Arc::new(Call::default());
+    let made = Arc::clone(&waits);
     let partner = aside(coroutine, move || {
-        a_moment();
+        made.until_it_waits(coroutine);
         change(fd);
-        a_moment();
+        if ends_it(name) {
+            made.until_it_returned();
+        }
         let sent = theirs.write(b"still there").map_err(|error| error.kind());
-        a_moment();
-        drop(theirs);
+        made.until_it_returned();
         sent
     });
-    let seen = call(fd);
+    let seen = waits.make(|| call(fd));
     let sent = partner();
-    if name != "close" && name != "dup2" {
+    if leaves_it_open(name) {
         close(fd);
     }
     format!("{name}: {seen} {sent:?}")
@@ -238,29 +239,27 @@ fn read(fd: c_int) -> String {
 
 #[test]
 fn while_somebody_receives() {
-    let _alone = alone();
-    twins(|coroutine| all_changes(coroutine, tcp_ends, |fd| format!("{:?}", recv(fd, 32, 0))));
+    twins_alone(|coroutine| {
+        all_changes(coroutine, tcp_ends, |fd| format!("{:?}", recv(fd, 32, 0)))
+    });
 }
 
 #[test]
 fn while_somebody_receives_all() {
-    let _alone = alone();
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         all_changes(coroutine, tcp_ends, |fd| format!("{:?}", recv(fd, 11, libc::MSG_WAITALL)))
     });
 }
 
 #[test]
 fn while_somebody_reads_a_socket() {
-    let _alone = alone();
-    twins(|coroutine| all_changes(coroutine, tcp_ends, read));
+    twins_alone(|coroutine| all_changes(coroutine, tcp_ends, read));
 }
 
 #[test]
 fn while_somebody_reads_a_pipe() {
-    let _alone = alone();
     // It cannot be shut down.
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let once = |&change| changed_while_waiting(coroutine, pipe_ends(), change, read);
         CHANGES[..3].iter().map(once).collect()
     });
@@ -268,8 +267,7 @@ fn while_somebody_reads_a_pipe() {
 
 #[test]
 fn while_somebody_receives_messages() {
-    let _alone = alone();
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let call = |fd| {
             let mut place = [0_u8; 32];
             let mut part =
@@ -290,8 +288,7 @@ fn while_somebody_receives_messages() {
 
 #[test]
 fn while_somebody_receives_with_the_address() {
-    let _alone = alone();
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let call = |fd| {
             let mut place = [0_u8; 32];
             // SAFETY: a live buffer and a live address; all-zero is one.
@@ -310,10 +307,9 @@ fn while_somebody_receives_with_the_address() {
 
 #[test]
 fn while_somebody_polls() {
-    let _alone = alone();
     // Only what leaves the number what it was: what a wait for a number says that stands for
     // another file meanwhile is told in PLATFORM.md.
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let poll = |fd| {
             let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
             // SAFETY: a live entry.
@@ -327,29 +323,33 @@ fn while_somebody_polls() {
 
 #[test]
 fn while_somebody_accepts() {
-    let _alone = alone();
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         CHANGES
             .iter()
             .map(|&(name, change)| {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
                 let fd = listener.into_raw_fd();
+                let waits = Arc::new(Call::default());
+                let made = Arc::clone(&waits);
                 let partner = aside(coroutine, move || {
-                    a_moment();
+                    made.until_it_waits(coroutine);
                     change(fd);
-                    a_moment();
+                    if ends_it(name) {
+                        made.until_it_returned();
+                    }
                     TcpStream::connect(address).map(drop).map_err(|error| error.kind())
                 });
-                // SAFETY: no address is wanted.
-                let accepted = unsafe { libc::accept(fd, null_mut(), null_mut()) };
+                let accepted =
+                    // SAFETY: no address is wanted.
+                    waits.make(|| unsafe { libc::accept(fd, null_mut(), null_mut()) });
                 let error = io::Error::last_os_error().raw_os_error().filter(|_| accepted < 0);
                 if accepted >= 0 {
                     // SAFETY: just made.
                     drop(unsafe { OwnedFd::from_raw_fd(accepted) });
                 }
                 let connected = partner();
-                if name != "close" && name != "dup2" {
+                if leaves_it_open(name) {
                     close(fd);
                 }
                 format!("{name}: {} {error:?} {connected:?}", accepted >= 0)
@@ -360,24 +360,26 @@ fn while_somebody_accepts() {
 
 #[test]
 fn while_somebody_writes() {
-    let _alone = alone();
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let changes = [CHANGES[0], CHANGES[1], CHANGES[2], CHANGES[4]];
-        let run = |(name, change): (&str, Change)| {
+        let run = |(name, change): (&'static str, Change)| {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             let fd = ours.into_raw_fd();
+            let waits = Arc::new(Call::default());
+            let made = Arc::clone(&waits);
             let partner = aside(coroutine, move || {
-                a_moment();
+                made.until_it_waits(coroutine);
                 change(fd);
-                a_moment();
                 let mut all = Vec::new();
                 theirs.read_to_end(&mut all).map_err(|error| error.kind()).map(|_| all.len())
             });
             let data = vec![7_u8; 4 << 20];
-            // SAFETY: the data is that long.
-            let sent =
-                unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL) };
-            if name != "close" && name != "dup2" {
+            let send = || {
+                // SAFETY: the data is that long.
+                unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL) }
+            };
+            let sent = waits.make(send);
+            if leaves_it_open(name) {
                 close(fd);
             }
             let got = partner();
@@ -442,7 +444,6 @@ fn the_last_attempt_after_a_timeout_is_not_made_on_another_file() {
             ours.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
             let fd = ours.into_raw_fd();
             let reader = util::spawn_running(move || recv(fd, 8, 0).0);
-            a_moment();
             let (other, mut full) = UnixStream::pair().unwrap();
             full.write_all(b"another's").unwrap();
             // SAFETY: the reader's own descriptor, which it does not use again.

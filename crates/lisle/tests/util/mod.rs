@@ -21,7 +21,7 @@ pub(crate) use actor::{Actor, mixed};
 pub(crate) use child::{Ended, child, in_child, is_child, run_for};
 pub(crate) use net::{allow_files, set_option, tcp_pair, timeval};
 pub(crate) use random::Random;
-pub(crate) use twin::{Lines, a_moment, aside, recv, told, twins};
+pub(crate) use twin::{Call, Lines, a_moment, aside, recv, told, twins, twins_alone};
 pub(crate) use watchdog::{LIMIT, within};
 
 use std::any::type_name;
