@@ -259,6 +259,8 @@ fn a_timeout_loses_no_connection() {
                 while served.load(Ordering::Relaxed) < CLIENTS * EACH {
                     match accept(listener.as_raw_fd()) {
                         Ok(mut stream) => {
+                            // It has the listener's.
+                            stream.set_read_timeout(None).unwrap();
                             let mut name = [0; 8];
                             stream.read_exact(&mut name).unwrap();
                             stream.write_all(&name).unwrap();

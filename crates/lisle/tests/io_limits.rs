@@ -184,7 +184,8 @@ fn storm(listener: TcpListener, acceptors: &[usize], clients: usize, client: usi
     thread::spawn(move || {
         let ended = || acceptors.iter().all(Actor::is_finished);
         while !ended() {
-            drop(TcpStream::connect(address));
+            // When nobody accepts any more the queue may be full.
+            drop(TcpStream::connect_timeout(&address, Duration::from_millis(100)));
         }
         acceptors.into_iter().map(Actor::join).sum()
     })

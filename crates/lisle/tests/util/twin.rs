@@ -74,8 +74,8 @@ impl Call {
     pub(crate) fn until_it_waits(&self, coroutine: bool) {
         yield_until(|| self.thread.load(Ordering::Acquire) != 0);
         if coroutine && !threads() {
-            // It has suspended, or this one would not run. What it asks of the kernel is told to the
-            // kernel before the end of what is asked later.
+            // It has suspended, or this one would not run. The kernel learns of its request before
+            // a later one ends.
             let (ours, _theirs) = UnixStream::pair().unwrap();
             ours.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
             assert!((&ours).read(&mut [0; 1]).is_err());
