@@ -13,10 +13,9 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr::{null, null_mut};
-use std::thread;
 use std::time::Duration;
 
-use util::{Lines, aside, tcp_pair, told, twins};
+use util::{Lines, a_moment, aside, recv, tcp_pair, told, twins};
 
 fn errno() -> c_int {
     // SAFETY: every thread has one.
@@ -26,20 +25,6 @@ fn errno() -> c_int {
 fn set_errno(value: c_int) {
     // SAFETY: every thread has one.
     unsafe { *libc::__errno_location() = value };
-}
-
-/// Gives the partner time to do what comes first. Nothing depends on it but that the interesting
-/// case is the one that is met.
-fn a_moment() {
-    thread::sleep(Duration::from_millis(20));
-}
-
-fn recv(fd: c_int, len: usize, flags: c_int) -> (isize, Vec<u8>) {
-    let mut buffer = vec![0_u8; len];
-    // SAFETY: the buffer has that length.
-    let got = unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), len, flags) };
-    buffer.truncate(usize::try_from(got).unwrap_or(0));
-    (got, buffer)
 }
 
 #[test]

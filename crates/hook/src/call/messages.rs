@@ -103,73 +103,71 @@ pub(super) unsafe fn receive(
             // SAFETY: the caller's obligation.
             return lisle_rt::blocking(|| unsafe { syscall(libc::SYS_recvfrom, args) });
         }
-        return receive_all(&mut operation, len, attempt);
+        let entry = |fd| Entry::receive(fd, buf.cast(), len, flags & !libc::MSG_WAITALL);
+        let first = |fd| attempt(fd, 0);
+        let first = if address.is_null() {
+            // SAFETY: the caller's obligation.
+            unsafe { operation.run_submitting(false, entry, first)? }
+        } else {
+            operation.run(first)?
+        };
+        return Ok(receive_rest(&mut operation, len, first, attempt));
     }
     if kind == Kind::TcpStream && flags == 0 && len != 0 && address.is_null() {
         let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
         // SAFETY: the caller's obligation. Of a stream there is no address.
         return unsafe { operation.run_draining(len, entry, |fd| attempt(fd, 0)) };
     }
-    // What is no stream's is one message, with that flag or without.
-    let flags = flags & !libc::MSG_WAITALL;
-    if address_len.is_null() && !address.is_null() {
-        // A mistake, which the kernel tells.
+    if !address.is_null() && !address_len.is_null() {
+        let mut part = libc::iovec { iov_base: buf, iov_len: len };
+        // SAFETY: all-zero is a header without anything; the caller vouches for the length.
+        let (mut message, room): (msghdr, _) = unsafe { (std::mem::zeroed(), *address_len) };
+        (message.msg_name, message.msg_namelen) = (address.cast(), room);
+        (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+        let flags = flags & !libc::MSG_WAITALL;
+        // SAFETY: the caller's obligation; the header is live.
+        let result = unsafe { receive_message(operation, &raw mut message, flags) };
+        if result.is_ok() {
+            // SAFETY: the caller's obligation.
+            unsafe { *address_len = message.msg_namelen };
+        }
+        return result;
+    }
+    if !address.is_null() {
         return operation.run(|fd| attempt(fd, 0));
     }
-    if address.is_null() {
-        let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
-        // SAFETY: the caller's obligation.
-        return unsafe { operation.run_submitting(false, entry, |fd| attempt(fd, 0)) };
-    }
-    let mut part = libc::iovec { iov_base: buf, iov_len: len };
-    // SAFETY: all-zero is a header without address, parts and control data.
-    let mut message: msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_name = address.cast();
-    // SAFETY: an address comes with its length, by the caller's obligation.
-    message.msg_namelen = unsafe { *address_len };
-    let place = &raw mut message;
-    let mut tried = Err(Errno::AGAIN);
-    let attempt = |fd| {
-        tried = attempt(fd, 0);
-        tried
-    };
-    let entry = |fd| Entry::receive_message(fd, place, flags);
-    // SAFETY: the caller's obligation; the header lives until the return.
-    let result = unsafe { operation.run_submitting(false, entry, attempt) };
-    if result.is_ok() && tried.is_err() {
-        // SAFETY: as above. An attempt that succeeds has told the length itself.
-        unsafe { *address_len = (*place).msg_namelen };
-    }
-    result
+    // What is no stream's is one message, with that flag or without.
+    let flags = flags & !libc::MSG_WAITALL;
+    let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
+    // SAFETY: the caller's obligation.
+    unsafe { operation.run_submitting(false, entry, |fd| attempt(fd, 0)) }
 }
 
-/// Receives until the buffer is full, the stream ends, or an error or timeout comes.
-fn receive_all(
+/// Receives until the buffer is full, the stream ends, or an error or timeout comes; returns all
+/// that was received.
+fn receive_rest(
     operation: &mut Operation,
     len: usize,
+    mut done: usize,
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
-) -> Result<usize, Errno> {
-    let mut done = 0;
-    loop {
+) -> usize {
+    if done == 0 {
+        return 0;
+    }
+    while done < len {
         let result = operation.run(|fd| {
             // A connection's error is left for the next call once something was received.
-            if done > 0 && sys::ready_now(fd, libc::POLLIN) & libc::POLLERR != 0 {
+            if sys::ready_now(fd, libc::POLLIN) & libc::POLLERR != 0 {
                 return Ok(0);
             }
             attempt(fd, done)
         });
         match result {
-            Ok(0) => return Ok(done),
-            Ok(count) => done += count,
-            Err(_) if done > 0 => return Ok(done),
-            Err(errno) => return Err(errno),
-        }
-        if done >= len {
-            return Ok(done);
+            Ok(count) if count > 0 => done += count,
+            _ => break,
         }
     }
+    done
 }
 
 /// See recvmsg(2).

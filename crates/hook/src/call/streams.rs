@@ -151,7 +151,7 @@ unsafe fn read_polled(
         _ => unsafe { readv_plain(fd, iov, count) },
     };
     // The kernel's own read cannot lose what is there to another reader and block.
-    let entry = |fd| Entry::read(fd, iov, count, CURRENT_POSITION, 0);
+    let entry = |fd| Entry::read(fd, iov, count, CURRENT_POSITION, 0).in_background();
     // SAFETY: the caller's obligation.
     unsafe { operation.run_submitting(true, entry, attempt) }
 }
@@ -231,17 +231,22 @@ unsafe fn write_polled(
     if !matches!(sys::identity(operation.fd()), Ok((libc::S_IFIFO, _))) {
         // A device takes each call for a message.
         let attempt = |fd| match sys::ready_now(fd, libc::POLLOUT) {
-            0 => Err(Errno::AGAIN),
+            // No room, or nothing to be written to, ever: then this tells the error.
+            // SAFETY: the caller's obligation.
+            0 => match unsafe { sys::write_nowait(fd, iov, count) } {
+                Err(Errno(libc::EOPNOTSUPP)) => Err(Errno::AGAIN),
+                result => result,
+            },
             // SAFETY: the caller's obligation.
             _ => unsafe { writev_plain(fd, iov, count) },
         };
-        let entry = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+        let entry = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0).in_background();
         // SAFETY: the caller's obligation.
         return unsafe { operation.run_submitting(true, entry, attempt) };
     }
     // SAFETY: the caller's obligation.
     let mut rest = unsafe { Vectors::new(iov, count) };
-    let first = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0);
+    let first = |fd| Entry::write(fd, iov, count, CURRENT_POSITION, 0).in_background();
     let part = |fd: i32, done: usize| {
         if sys::ready_now(fd, libc::POLLOUT) == 0 {
             return Err(Errno::AGAIN);

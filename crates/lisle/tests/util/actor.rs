@@ -17,6 +17,14 @@ impl<T: Send + 'static> Actor<T> {
         }
     }
 
+    /// Whether it has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Actor::Coroutine(handle) => handle.is_finished(),
+            Actor::Thread(handle) => handle.is_finished(),
+        }
+    }
+
     /// Waits for its end; panics if it panicked.
     pub(crate) fn join(self) -> T {
         match self {

@@ -23,9 +23,9 @@ pub(crate) use child::{Ended, child, in_child, is_child, run_for};
 pub(crate) use folder::{
     Folder, c_path, evict, limit, open, opening, part, pattern, pread, twins_of_a_child,
 };
-pub(crate) use net::{allow_files, tcp_pair};
+pub(crate) use net::{allow_files, set_option, tcp_pair, timeval};
 pub(crate) use random::Random;
-pub(crate) use twin::{Lines, aside, told, twins};
+pub(crate) use twin::{Call, Lines, a_moment, aside, recv, told, twins, twins_alone};
 pub(crate) use watchdog::{LIMIT, within};
 
 use std::any::type_name;
@@ -57,6 +57,19 @@ pub(crate) fn everywhere<F: FnOnce() + Send + 'static>(body: F) {
 /// Runs `body` as a coroutine in this process, under the watchdog.
 pub(crate) fn here<F: FnOnce() + Send + 'static>(body: F) {
     on_coroutine(&test_name::<F>(), body);
+}
+
+/// Runs `body` as a coroutine in child processes: with one worker and with several.
+pub(crate) fn on_workers<F: FnOnce() + Send + 'static>(body: F) {
+    let test = test_name::<F>();
+    if is_child() {
+        return on_coroutine(&test, body);
+    }
+    // To OS threads the number means nothing.
+    let counts = if threads() { &["1"][..] } else { &["1", "4"][..] };
+    for workers in counts {
+        child(&test, &[("LISLE_WORKERS", workers)]).expect_success();
+    }
 }
 
 fn on_coroutine<F: FnOnce() + Send + 'static>(test: &str, body: F) {

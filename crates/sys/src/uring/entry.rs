@@ -30,6 +30,9 @@ pub(super) const OPERATIONS: [u8; 10] = [
 /// Answers to a poll until it is cancelled.
 const POLL_ADD_MULTI: u32 = 1;
 
+/// To be done by a thread of the kernel from the start.
+const SQE_ASYNC: u8 = 1 << 4;
+
 /// Read or write at the current position, and move it.
 pub const CURRENT_POSITION: u64 = u64::MAX;
 
@@ -111,6 +114,13 @@ impl Entry {
     }
 
     #[inline]
+    /// The same by a thread of the kernel, which may block. For files that know of no attempt
+    /// without waiting: where they are ready the kernel would do the request while it is submitted,
+    /// and block the submitter, with the ring locked, if it takes more than what is there.
+    pub fn in_background(self) -> Self {
+        Entry { flags: self.flags | SQE_ASYNC, ..self }
+    }
+
     fn new<T>(operation: u8, fd: i32, address: *const T, len: u32, flags: i32) -> Self {
         Entry {
             operation,
