@@ -10,9 +10,8 @@
 //! # How
 //!
 //! - **Tried without blocking, then waited for or done by io_uring:** `read`, `readv`, `write`,
-//!   `writev`, `recv`,
-//!   `recvfrom`, `recvmsg`, `send`, `sendto`, `sendmsg`, `accept`, `accept4`, `poll`, `ppoll`,
-//!   `epoll_wait`, `epoll_pwait`.
+//!   `writev`, `recv`, `recvfrom`, `recvmsg`, `send`, `sendto`, `sendmsg`, `accept`, `accept4`,
+//!   `poll`, `ppoll`, `epoll_wait`, `epoll_pwait`.
 //! - **Read from the page cache, or on a spare carrier:** `read`, `readv` on files, `pread`,
 //!   `preadv`, `preadv2`, with and without `64`.
 //! - **In place while such calls are quick, else on a spare carrier:** `write`, `writev` on files,
@@ -38,9 +37,8 @@
 //!   `fchown`, `fchownat`, `utime`, `utimes`, `lutimes`, `futimes`, `futimens`, `utimensat`,
 //!   `statfs`, `fstatfs`, `statvfs`, `fstatvfs`.
 //! - **Another coroutine first:** `sched_yield`.
-//! - **Noted, then the plain call:** `socket`, `close`, `dup`, `dup2`, `dup3`, `close_range`, `fclose`,
-//!   `closedir`,
-//!   `fcntl`, `ioctl`, `setsockopt`.
+//! - **Noted, then the plain call:** `socket`, `close`, `dup`, `dup2`, `dup3`, `close_range`,
+//!   `fclose`, `closedir`, `fcntl`, `ioctl`, `setsockopt`.
 //!
 //! What is not hooked, and what is known to differ, is listed in PLATFORM.md.
 //!
