@@ -37,7 +37,7 @@ pub(crate) unsafe fn receive(fd: i32, buf: *mut u8, len: usize) -> Option<Result
     }
     if got == Err(Errno::AGAIN) {
         // SAFETY: the caller's obligation.
-        got = unsafe { perform(|| Entry::receive(fd, buf, len, 0))? };
+        got = unsafe { perform(|| Entry::receive_later(fd, buf, len, 0))? };
     }
     if let Ok(got) = got
         && (got < len) != known_empty

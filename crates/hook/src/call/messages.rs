@@ -114,7 +114,7 @@ pub(super) unsafe fn receive(
         return Ok(receive_rest(&mut operation, len, first, attempt));
     }
     if kind == Kind::TcpStream && flags == 0 && len != 0 && address.is_null() {
-        let entry = |fd| Entry::receive(fd, buf.cast(), len, flags);
+        let entry = |fd| Entry::receive_later(fd, buf.cast(), len, flags);
         // SAFETY: the caller's obligation. Of a stream there is no address.
         return unsafe { operation.run_draining(len, entry, |fd| attempt(fd, 0)) };
     }

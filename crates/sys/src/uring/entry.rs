@@ -30,6 +30,9 @@ pub(super) const OPERATIONS: [u8; 10] = [
 /// Answers to a poll until it is cancelled.
 const POLL_ADD_MULTI: u32 = 1;
 
+/// There is likely nothing to receive yet: wait for it before the first attempt (5.19).
+const RECEIVE_POLL_FIRST: u16 = 1;
+
 /// To be done by a thread of the kernel from the start.
 const SQE_ASYNC: u8 = 1 << 4;
 
@@ -75,6 +78,12 @@ impl Entry {
     #[inline]
     pub fn receive(fd: i32, buf: *mut u8, len: usize, flags: i32) -> Self {
         Entry::new(OP_RECV, fd, buf, part(len), flags)
+    }
+
+    /// `recv` where the last one left nothing: the kernel does not try before it waits.
+    #[inline]
+    pub fn receive_later(fd: i32, buf: *mut u8, len: usize, flags: i32) -> Self {
+        Entry { priority: RECEIVE_POLL_FIRST, ..Entry::receive(fd, buf, len, flags) }
     }
 
     /// `send`.
