@@ -5,7 +5,7 @@
 //! decides, and one request does it all. Whatever is not as expected goes the long way, which
 //! begins anew.
 
-use lisle_rt::descriptor::{Descriptor, Direction};
+use lisle_rt::descriptor::{Descriptor, Direction, Expected};
 use lisle_rt::request::{self, Performed};
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, socket};
@@ -29,20 +29,31 @@ fn connection(fd: i32, direction: Direction) -> Option<Descriptor> {
 #[inline]
 pub(crate) unsafe fn receive(fd: i32, buf: *mut u8, len: usize) -> Option<Result<usize, Errno>> {
     let descriptor = connection(fd, Direction::Read)?;
-    let known_empty = descriptor.is_drained(0);
+    let expected = descriptor.expected();
     let mut got = Err(Errno::AGAIN);
-    if !known_empty {
+    if expected == Expected::Data {
         // SAFETY: the caller's obligation.
         got = unsafe { socket::receive(fd, buf, len, libc::MSG_DONTWAIT) };
     }
+    let mut left = Expected::Nothing;
     if got == Err(Errno::AGAIN) {
+        let entry = || match expected {
+            Expected::DataSoon => Entry::receive(fd, buf, len, 0),
+            _ => Entry::receive_later(fd, buf, len, 0),
+        };
+        let note = |immediate| {
+            if immediate {
+                left = Expected::DataSoon;
+            }
+        };
         // SAFETY: the caller's obligation.
-        got = unsafe { perform(|| Entry::receive_later(fd, buf, len, 0))? };
+        got = answer(unsafe { request::perform_noting(entry, None, note) })?;
     }
-    if let Ok(got) = got
-        && (got < len) != known_empty
-    {
-        descriptor.set_drained(got < len);
+    if let Ok(got) = got {
+        let left = if got < len { left } else { Expected::Data };
+        if left != expected {
+            descriptor.expect(left);
+        }
     }
     Some(got)
 }
@@ -54,19 +65,16 @@ pub(crate) unsafe fn receive(fd: i32, buf: *mut u8, len: usize) -> Option<Result
 #[inline]
 pub(crate) unsafe fn send(fd: i32, buf: *const u8, len: usize) -> Option<Result<usize, Errno>> {
     connection(fd, Direction::Write)?;
+    let entry = || Entry::send(fd, buf, len, libc::MSG_NOSIGNAL);
     // SAFETY: the caller's obligation.
-    unsafe { perform(|| Entry::send(fd, buf, len, libc::MSG_NOSIGNAL)) }
+    answer(unsafe { request::perform(entry, None) })
 }
 
 /// The kernel's answer, if it is one of the blocking call.
-///
-/// # Safety
-/// As for the entry's call.
 #[inline]
-unsafe fn perform(entry: impl FnOnce() -> Entry) -> Option<Result<usize, Errno>> {
-    // SAFETY: the caller's obligation.
-    match unsafe { request::perform(entry, None) } {
-        Some(Performed::Done(Err(Errno::AGAIN | Errno::INTR)) | Performed::TimedOut) | None => None,
-        Some(Performed::Done(result)) => Some(result),
+fn answer(performed: Option<Performed>) -> Option<Result<usize, Errno>> {
+    match performed? {
+        Performed::Done(Err(Errno::AGAIN | Errno::INTR)) | Performed::TimedOut => None,
+        Performed::Done(result) => Some(result),
     }
 }

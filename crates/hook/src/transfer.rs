@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use lisle_rt::descriptor::{Descriptor, Direction, Ended, Moved};
+use lisle_rt::descriptor::{Descriptor, Direction, Ended, Expected, Moved};
 use lisle_rt::request::{self, Performed};
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd};
@@ -173,13 +173,14 @@ impl Operation {
         mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
     ) -> Result<usize, Errno> {
         if request::available() {
-            let known_empty = self.descriptor.is_drained(0);
+            let known_empty = self.descriptor.expected() != Expected::Data;
             // SAFETY: the caller's obligation.
             let result = unsafe { self.run_submitting(known_empty, entry, attempt) };
             if let Ok(got) = result
                 && (got < wanted) != known_empty
             {
-                self.descriptor.set_drained(got < wanted);
+                let left = if got < wanted { Expected::Nothing } else { Expected::Data };
+                self.descriptor.expect(left);
             }
             return result;
         }

@@ -1,7 +1,7 @@
 //! Waiting for descriptors: the coroutine's side of the poller.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lisle_core::{Cause, List};
 use lisle_sys::Errno;
@@ -73,9 +73,20 @@ impl Descriptor {
         self.slot.set_drained(ticks);
     }
 
-    /// Where coroutines wait for completion: whether the last read left nothing to be read.
-    pub fn set_drained(&self, drained: bool) {
-        if drained { self.slot.set_drained(0) } else { self.slot.forget_drained() }
+    /// Where coroutines wait for completion: what is to be expected of the next read.
+    #[inline]
+    pub fn expected(&self) -> Expected {
+        match self.slot.expected.load(Ordering::Relaxed) {
+            0 => Expected::Data,
+            1 => Expected::DataSoon,
+            _ => Expected::Nothing,
+        }
+    }
+
+    /// See [`expected`](Self::expected).
+    #[inline]
+    pub fn expect(&self, expected: Expected) {
+        self.slot.expected.store(expected as u8, Ordering::Relaxed);
     }
 
     /// Whether nothing became readable since [`drained`](Self::drained).
@@ -107,6 +118,19 @@ impl Descriptor {
         let interest = Interest { descriptor: *self, direction, ticks, events: events as u32 };
         wait_with(&[interest], &mut [Waiter::new()], deadline)
     }
+}
+
+/// What the last read of a stream lets one expect of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Expected {
+    /// The last one filled its buffer, or nothing is known: there is something to read.
+    Data = 0,
+    /// The last one left nothing, but did not have to wait either: there will be something by the
+    /// time that requests are submitted.
+    DataSoon = 1,
+    /// The last one left nothing, and had to wait.
+    Nothing = 2,
 }
 
 /// One descriptor and direction among those that a coroutine waits for.

@@ -39,6 +39,20 @@ pub fn available() -> bool {
 /// As for the call that the entry stands for.
 #[inline]
 pub unsafe fn perform(entry: impl FnOnce() -> Entry, deadline: Option<u64>) -> Option<Performed> {
+    // SAFETY: the caller's obligation.
+    unsafe { perform_noting(entry, deadline, |_| {}) }
+}
+
+/// As [`perform`]; `note` gets whether the answer came with the submission, without a wait.
+///
+/// # Safety
+/// As for [`perform`].
+#[inline]
+pub unsafe fn perform_noting(
+    entry: impl FnOnce() -> Entry,
+    deadline: Option<u64>,
+    note: impl FnOnce(bool),
+) -> Option<Performed> {
     let (task, worker, proactor) = with_room(1)?;
     let wait = Wait::arm(task, worker);
     let op = Op::new(task, wait.alarm().ticket);
@@ -47,6 +61,7 @@ pub unsafe fn perform(entry: impl FnOnce() -> Entry, deadline: Option<u64>) -> O
     let cause = wait.suspend(deadline);
     let timed_out = cause == Cause::TIMEOUT && !op.is_done();
     finish(proactor, &op);
+    note(op.was_immediate());
     Some(match op.result() {
         // What was interrupted by the cancellation counts as cancelled.
         Err(Errno(libc::ECANCELED) | Errno::INTR) if timed_out => Performed::TimedOut,

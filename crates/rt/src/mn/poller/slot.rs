@@ -3,7 +3,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use lisle_core::RawSpin;
 use lisle_sys::{Errno, fd};
@@ -82,6 +82,8 @@ pub(crate) struct Slot {
     drained: AtomicU32,
     /// How many files the descriptor has been so far. Changes under the lock, read without.
     generation: AtomicU32,
+    /// What is to be expected of the next read, where coroutines wait for completion.
+    pub(crate) expected: AtomicU8,
     /// The hooks' knowledge of the open file; 0 for none.
     pub(crate) facts: AtomicU64,
     state: UnsafeCell<State>,
@@ -170,11 +172,6 @@ impl Slot {
                 Ordering::Relaxed,
             );
         }
-    }
-
-    /// The opposite of [`set_drained`](Self::set_drained).
-    pub(crate) fn forget_drained(&self) {
-        self.drained.store(0, Ordering::Relaxed);
     }
 
     #[inline]
@@ -299,6 +296,7 @@ impl Waiters<'_> {
             }
         }
         self.0.drained.store(0, Ordering::Relaxed);
+        self.0.expected.store(0, Ordering::Relaxed);
         self.0.facts.store(0, Ordering::Relaxed);
     }
 }

@@ -32,7 +32,7 @@
 
 mod op;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use lisle_core::{List, RawSpin};
@@ -63,6 +63,8 @@ pub(crate) struct Proactor {
     /// Whether the kernel watches the eventfd; the worker's own. Others leave the answer that tells
     /// of the end: while it is there the worker cannot sleep.
     watched: AtomicBool,
+    /// How often the kernel was entered to submit. An estimate where others help.
+    entered: AtomicU32,
 }
 
 impl Proactor {
@@ -72,6 +74,7 @@ impl Proactor {
             taking: RawSpin::new(),
             interrupt: EventFd::new().map_err(Unavailable::Refused)?,
             watched: AtomicBool::new(false),
+            entered: AtomicU32::new(0),
         })
     }
 
@@ -89,6 +92,7 @@ impl Proactor {
     #[inline]
     pub(crate) unsafe fn push(&self, mut entry: Entry, op: &Op) {
         entry.data = op.address();
+        op.set_pushed(self.entered.load(Ordering::Relaxed));
         // SAFETY: the caller's obligation.
         let pushed = unsafe { self.uring.push(&entry) };
         debug_assert!(pushed, "there is room");
@@ -120,6 +124,7 @@ impl Proactor {
     }
 
     fn enter(&self, wait: Wait) {
+        self.entered.store(self.entered.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         match self.uring.enter(self.uring.unsubmitted(), wait) {
             // A signal or the end of the time is as good as an answer.
             Ok(_) | Err(Errno::INTR | Errno::AGAIN | Errno(libc::ETIME | libc::EBUSY)) => {}
@@ -154,6 +159,7 @@ impl Proactor {
     /// coroutines that are to run, which are the caller's.
     pub(crate) fn take(&self, most: usize, own: bool) -> List<Task> {
         let mut ready = List::new();
+        let entered = self.entered.load(Ordering::Relaxed);
         self.taking.lock();
         // SAFETY: the lock is held; completing comes back to nothing here.
         unsafe {
@@ -165,7 +171,7 @@ impl Proactor {
                 }
                 INTERRUPT => Taken::Stays,
                 address => {
-                    if let Some(task) = Op::complete(address, answer.result()) {
+                    if let Some(task) = Op::complete(address, answer.result(), entered) {
                         // It runs within microseconds, after as many others.
                         task.prefetch_returns();
                         ready.push(task.into());

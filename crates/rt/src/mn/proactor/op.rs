@@ -1,6 +1,6 @@
 //! The record of one request.
 
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 
 use lisle_core::{Cause, Completion, Ticket, Woken};
 use lisle_sys::Errno;
@@ -14,12 +14,31 @@ pub(crate) struct Op {
     completion: Completion,
     /// What the call would have returned, error numbers negated. Written before it is complete.
     result: AtomicIsize,
+    /// How often the kernel had been entered when it was pushed; after the answer, how often since.
+    entered: AtomicU32,
 }
 
 impl Op {
     #[inline]
     pub(crate) fn new(task: &'static Task, ticket: Ticket) -> Self {
-        Op { task, completion: Completion::new(ticket), result: AtomicIsize::new(0) }
+        Op {
+            task,
+            completion: Completion::new(ticket),
+            result: AtomicIsize::new(0),
+            entered: AtomicU32::new(0),
+        }
+    }
+
+    /// Notes how often the kernel has been entered so far.
+    #[inline]
+    pub(crate) fn set_pushed(&self, entered: u32) {
+        self.entered.store(entered, Ordering::Relaxed);
+    }
+
+    /// Whether the answer came with the submission, once it is done.
+    #[inline]
+    pub(crate) fn was_immediate(&self) -> bool {
+        self.entered.load(Ordering::Relaxed) <= 1
     }
 
     /// The word that names it to the kernel.
@@ -36,6 +55,7 @@ impl Op {
     pub(crate) unsafe fn complete(
         address: u64,
         result: Result<usize, Errno>,
+        entered: u32,
     ) -> Option<&'static Task> {
         // SAFETY: the record stays until it is complete.
         let op = unsafe { &*(address as *const Op) };
@@ -45,6 +65,8 @@ impl Op {
             Err(errno) => -(errno.0 as isize),
         };
         op.result.store(result, Ordering::Relaxed);
+        let since = entered.wrapping_sub(op.entered.load(Ordering::Relaxed));
+        op.entered.store(since, Ordering::Relaxed);
         // From here on the record may be gone.
         let ticket = op.completion.complete();
         (task.wait.wake(ticket, Cause::WAKE) == Woken::Owner).then_some(task)
