@@ -54,10 +54,12 @@ pub(crate) struct Proactor {
     uring: Uring,
     /// Held by whoever takes answers.
     taking: RawSpin,
+    /// Whether answers are left to the worker, which sleeps or is about to: one of them may be what
+    /// wakes it, or the end of the watch on the eventfd. Written under the lock, or to false.
+    kept: AtomicBool,
     interrupt: EventFd,
-    /// Whether the kernel watches the eventfd. Written by whoever takes answers and read by the
-    /// worker after it took some: what others clear in between is seen at its next sleep, which
-    /// their `notify` causes.
+    /// Whether the kernel watches the eventfd. Written by whoever takes answers, and by the worker
+    /// when nobody else does.
     watched: AtomicBool,
 }
 
@@ -66,6 +68,7 @@ impl Proactor {
         Ok(Proactor {
             uring: Uring::new(REQUESTS, ANSWERS)?,
             taking: RawSpin::new(),
+            kept: AtomicBool::new(false),
             interrupt: EventFd::new().map_err(Unavailable::Refused)?,
             watched: AtomicBool::new(false),
         })
@@ -104,6 +107,21 @@ impl Proactor {
         let _ = self.uring.enter(self.uring.unsubmitted(), Wait::No);
     }
 
+    /// To be called by the worker before others may see it sleep and [`interrupt`](Self::interrupt)
+    /// it: from now on it alone takes answers, until [`share`](Self::share).
+    pub(crate) fn keep(&self) {
+        self.taking.lock();
+        self.kept.store(true, Ordering::Relaxed);
+        // SAFETY: locked above.
+        unsafe { self.taking.unlock() };
+    }
+
+    /// Lets others take answers again.
+    pub(crate) fn share(&self) {
+        // Whoever sees it late leaves the answers to the worker once more.
+        self.kept.store(false, Ordering::Release);
+    }
+
     /// Submits what was pushed, and waits for an answer or [`interrupt`](Self::interrupt).
     ///
     /// # Safety
@@ -128,11 +146,32 @@ impl Proactor {
         self.interrupt.signal();
     }
 
-    /// Takes up to `most` answers and returns the coroutines that are to run, which are the
-    /// caller's.
-    pub(crate) fn take(&self, most: usize) -> List<Task> {
-        let mut ready = List::new();
+    /// Takes all answers in the worker's place, unless it keeps them; see [`take`](Self::take).
+    pub(crate) fn take_for_worker(&self) -> List<Task> {
         self.taking.lock();
+        if self.kept.load(Ordering::Relaxed) {
+            // SAFETY: locked above.
+            unsafe { self.taking.unlock() };
+            return List::new();
+        }
+        // SAFETY: locked above.
+        unsafe { self.take_locked(usize::MAX) }
+    }
+
+    /// Takes up to `most` answers and returns the coroutines that are to run, which are the
+    /// caller's. Called on the worker's thread.
+    pub(crate) fn take(&self, most: usize) -> List<Task> {
+        self.taking.lock();
+        // SAFETY: locked above.
+        unsafe { self.take_locked(most) }
+    }
+
+    /// Takes answers and unlocks.
+    ///
+    /// # Safety
+    /// The lock is held by the caller.
+    unsafe fn take_locked(&self, most: usize) -> List<Task> {
+        let mut ready = List::new();
         // SAFETY: the lock is held; completing comes back to nothing here.
         unsafe {
             self.uring.take(most, |answer| match answer.data {

@@ -159,6 +159,8 @@ impl Worker {
     unsafe fn block_in_ring(&'static self, proactor: &Proactor) -> bool {
         let mut several = false;
         let minds_others = self.shared.poller.try_hold();
+        // First: who sees RING interrupts, and nobody else is to take the answer to that.
+        proactor.keep();
         if self.fall_asleep(RING) {
             let timeout =
                 if minds_others { self.timeout_as_poller() } else { until(self.next_deadline()) };
@@ -169,6 +171,7 @@ impl Worker {
                 several = self.take_answers() > 1;
             }
         }
+        proactor.share();
         if minds_others {
             self.shared.poller.release();
         }
