@@ -179,7 +179,7 @@ fn relieve(shared: &Shared, proactor: &Proactor, seen: &mut (u32, u32)) -> bool 
         return false;
     }
     proactor.submit();
-    let mut ready = proactor.take(usize::MAX, false);
+    let mut ready = proactor.take_for_worker();
     let any = !ready.is_empty();
     shared.injector.push_list(&mut ready);
     any

@@ -47,15 +47,6 @@ const SQ_TASKRUN: u32 = 1 << 2;
 const REGISTER_PROBE: usize = 8;
 const REGISTER_SYNC_CANCEL: usize = 24;
 
-/// What becomes of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It is gone.
-    Yes,
-    /// It is the first to be taken next time.
-    Stays,
-}
-
 /// How many answers ahead [`Uring::take`] tells of them.
 pub const AHEAD: [u32; 2] = [6, 3];
 
@@ -172,16 +163,7 @@ impl Uring {
         self.enter(1, Wait::Until(Some(Duration::from_secs(1)))).map_err(Unavailable::Refused)?;
         let mut answered = false;
         // SAFETY: nobody else has the ring.
-        unsafe {
-            self.take(
-                1,
-                |answer| {
-                    answered = answer.data == 1;
-                    Taken::Yes
-                },
-                |_, _| {},
-            );
-        };
+        unsafe { self.take(1, |answer| answered = answer.data == 1, |_, _| {}) };
         if answered { Ok(()) } else { Err(Unavailable::Lacks("answers")) }
     }
 
@@ -287,7 +269,7 @@ impl Uring {
         unsafe { syscall(libc::SYS_io_uring_enter, args) }
     }
 
-    /// Takes up to `most` answers, until `each` says that one is to stay. `ahead` gets the words of
+    /// Takes up to `most` answers. `ahead` gets the words of
     /// answers that will be taken a little later, how many answers later, so that what they stand
     /// for can be fetched.
     ///
@@ -296,7 +278,7 @@ impl Uring {
     pub unsafe fn take(
         &self,
         most: usize,
-        mut each: impl FnMut(Answer) -> Taken,
+        mut each: impl FnMut(Answer),
         mut ahead: impl FnMut(u64, u32),
     ) {
         let map = &self.map;
@@ -310,20 +292,16 @@ impl Uring {
             // SAFETY: within the array, and written before the tail.
             unsafe { map.answers().add(place).read() }
         };
-        let mut taken = 0;
         for index in 0..count {
             for distance in AHEAD {
                 if index + distance < count {
                     ahead(answer(index + distance).data, distance);
                 }
             }
-            if each(answer(index)) == Taken::Stays {
-                break;
-            }
-            taken += 1;
+            each(answer(index));
         }
         // Release: the places have been read.
-        map.word(map.cq.head).store(head.wrapping_add(taken), Ordering::Release);
+        map.word(map.cq.head).store(head.wrapping_add(count), Ordering::Release);
     }
 
     /// Cancels the request with this word, by any thread. Its answer, `ECANCELED` or another, still

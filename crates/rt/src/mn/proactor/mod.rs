@@ -38,7 +38,7 @@ use std::time::Duration;
 use lisle_core::{List, RawSpin};
 use lisle_sys::Errno;
 use lisle_sys::eventfd::EventFd;
-use lisle_sys::uring::{AHEAD, Answer, Entry, Taken, Unavailable, Uring, Wait};
+use lisle_sys::uring::{AHEAD, Answer, Entry, Unavailable, Uring, Wait};
 
 use super::task::Task;
 
@@ -59,9 +59,12 @@ pub(crate) struct Proactor {
     uring: Uring,
     /// Held by whoever takes answers.
     taking: RawSpin,
+    /// Whether answers are left to the worker, which sleeps or is about to: one of them may be what
+    /// wakes it, or the end of the watch on the eventfd. Written under the lock, or to false.
+    kept: AtomicBool,
     interrupt: EventFd,
-    /// Whether the kernel watches the eventfd; the worker's own. Others leave the answer that tells
-    /// of the end: while it is there the worker cannot sleep.
+    /// Whether the kernel watches the eventfd. Written by whoever takes answers, and by the worker
+    /// when nobody else does.
     watched: AtomicBool,
     /// How often the kernel was entered to submit. An estimate where others help.
     entered: AtomicU32,
@@ -72,6 +75,7 @@ impl Proactor {
         Ok(Proactor {
             uring: Uring::new(REQUESTS, ANSWERS)?,
             taking: RawSpin::new(),
+            kept: AtomicBool::new(false),
             interrupt: EventFd::new().map_err(Unavailable::Refused)?,
             watched: AtomicBool::new(false),
             entered: AtomicU32::new(0),
@@ -116,8 +120,8 @@ impl Proactor {
     }
 
     /// Submits what was pushed, from any thread that never ends: with its end the kernel cancels
-    /// what it submitted. False if the kernel does not take all of it now,
-    /// for lack of memory or because too many answers wait; that stays for the next time.
+    /// what it submitted. False if the kernel does not take all of it now, for lack of memory or
+    /// because too many answers wait; that stays for the next time.
     pub(crate) fn submit(&self) -> bool {
         self.enter(Wait::No);
         self.uring.unsubmitted() == 0
@@ -130,6 +134,21 @@ impl Proactor {
             Ok(_) | Err(Errno::INTR | Errno::AGAIN | Errno(libc::ETIME | libc::EBUSY)) => {}
             Err(errno) => lost(errno),
         }
+    }
+
+    /// To be called by the worker before others may see it sleep and [`interrupt`](Self::interrupt)
+    /// it: from now on it alone takes answers, until [`share`](Self::share).
+    pub(crate) fn keep(&self) {
+        self.taking.lock();
+        self.kept.store(true, Ordering::Relaxed);
+        // SAFETY: locked above.
+        unsafe { self.taking.unlock() };
+    }
+
+    /// Lets others take answers again.
+    pub(crate) fn share(&self) {
+        // Whoever sees it late leaves the answers to the worker once more.
+        self.kept.store(false, Ordering::Release);
     }
 
     /// Submits what was pushed, and waits for an answer or [`interrupt`](Self::interrupt).
@@ -155,28 +174,44 @@ impl Proactor {
         self.interrupt.signal();
     }
 
-    /// Takes up to `most` answers, on the worker's own thread or another, and returns the
-    /// coroutines that are to run, which are the caller's.
-    pub(crate) fn take(&self, most: usize, own: bool) -> List<Task> {
+    /// Takes all answers in the worker's place, unless it keeps them; see [`take`](Self::take).
+    pub(crate) fn take_for_worker(&self) -> List<Task> {
+        self.taking.lock();
+        if self.kept.load(Ordering::Relaxed) {
+            // SAFETY: locked above.
+            unsafe { self.taking.unlock() };
+            return List::new();
+        }
+        // SAFETY: locked above.
+        unsafe { self.take_locked(usize::MAX) }
+    }
+
+    /// Takes up to `most` answers and returns the coroutines that are to run, which are the
+    /// caller's. Called on the worker's thread.
+    pub(crate) fn take(&self, most: usize) -> List<Task> {
+        self.taking.lock();
+        // SAFETY: locked above.
+        unsafe { self.take_locked(most) }
+    }
+
+    /// Takes answers and unlocks.
+    ///
+    /// # Safety
+    /// The lock is held by the caller.
+    unsafe fn take_locked(&self, most: usize) -> List<Task> {
         let mut ready = List::new();
         let entered = self.entered.load(Ordering::Relaxed);
-        self.taking.lock();
         // SAFETY: the lock is held; completing comes back to nothing here.
         unsafe {
             let each = |answer: Answer| match answer.data {
-                INTERRUPT if answer.has_more() => Taken::Yes,
-                INTERRUPT if own => {
-                    self.watched.store(false, Ordering::Relaxed);
-                    Taken::Yes
-                }
-                INTERRUPT => Taken::Stays,
+                INTERRUPT if answer.has_more() => {}
+                INTERRUPT => self.watched.store(false, Ordering::Relaxed),
                 address => {
                     if let Some(task) = Op::complete(address, answer.result(), entered) {
                         // It runs within microseconds, after as many others.
                         task.prefetch_returns();
                         ready.push(task.into());
                     }
-                    Taken::Yes
                 }
             };
             self.uring.take(most, each, |address, distance| match distance {

@@ -159,6 +159,8 @@ impl Worker {
     unsafe fn block_in_ring(&'static self, proactor: &Proactor) -> bool {
         let mut several = false;
         let minds_others = self.shared.poller.try_hold();
+        // First: who sees RING interrupts, and nobody else is to take the answer to that.
+        proactor.keep();
         if self.fall_asleep(RING) {
             let timeout =
                 if minds_others { self.timeout_as_poller() } else { until(self.next_deadline()) };
@@ -169,6 +171,7 @@ impl Worker {
                 several = self.take_answers() > 1;
             }
         }
+        proactor.share();
         if minds_others {
             self.shared.poller.release();
         }
@@ -187,7 +190,7 @@ impl Worker {
         // No more than fits, so that what is ready already is not pushed out.
         let room = lisle_core::CAPACITY - self.ring.len();
         // SAFETY: the caller's obligation; the proactor gave these away.
-        unsafe { self.queue(proactor.take(room.max(1), true)) }
+        unsafe { self.queue(proactor.take(room.max(1))) }
     }
 
     /// False if somebody wants this worker awake; then the word is AWAKE again.
