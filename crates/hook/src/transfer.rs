@@ -150,9 +150,29 @@ impl Operation {
         entry: impl Fn(i32) -> Entry,
     ) -> Option<Result<usize, Errno>> {
         let deadline = self.deadline();
+        // SAFETY: the caller's obligation.
+        self.submit_by(|fd| unsafe { request::perform(|| entry(fd), deadline) })
+    }
+
+    /// As [`submit`](Self::submit), without delay; see [`request::perform_now`].
+    ///
+    /// # Safety
+    /// As for [`run_submitting`](Self::run_submitting).
+    pub(crate) unsafe fn submit_now(
+        &mut self,
+        entry: impl Fn(i32) -> Entry,
+    ) -> Option<Result<usize, Errno>> {
+        let deadline = self.deadline();
+        // SAFETY: the caller's obligation.
+        self.submit_by(|fd| unsafe { request::perform_now(|| entry(fd), deadline) })
+    }
+
+    fn submit_by(
+        &self,
+        perform: impl Fn(i32) -> Option<Performed>,
+    ) -> Option<Result<usize, Errno>> {
         loop {
-            // SAFETY: the caller's obligation.
-            match unsafe { request::perform(|| entry(self.fd), deadline) } {
+            match perform(self.fd) {
                 Some(Performed::Done(Err(Errno::INTR))) if self.is_open() => {}
                 Some(Performed::Done(result)) => return Some(result),
                 Some(Performed::TimedOut) => return None,

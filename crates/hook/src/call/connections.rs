@@ -77,7 +77,7 @@ unsafe fn accept_waiting(
     if request::available() {
         let entry = |fd| Entry::accept(fd, address, address_len, flags);
         // SAFETY: the caller's obligation.
-        let result = unsafe { operation.submit(entry) }.unwrap_or(Err(Errno::AGAIN));
+        let result = unsafe { operation.submit_now(entry) }.unwrap_or(Err(Errno::AGAIN));
         return Some(operation.accepted(result, flags));
     }
     let turn = Turn::of(fd);

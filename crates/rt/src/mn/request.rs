@@ -43,6 +43,30 @@ pub unsafe fn perform(entry: impl FnOnce() -> Entry, deadline: Option<u64>) -> O
     unsafe { perform_noting(entry, deadline, |_| {}) }
 }
 
+/// As [`perform`], submitted without delay: what can be done at once is done without suspending, by
+/// one system call. For calls of which the next one should not wait for its turn in the run queue:
+/// a listener is emptied as fast as by a thread, however many connections are being served.
+///
+/// # Safety
+/// As for [`perform`].
+pub unsafe fn perform_now(
+    entry: impl FnOnce() -> Entry,
+    deadline: Option<u64>,
+) -> Option<Performed> {
+    let (task, worker, proactor) = with_room(1)?;
+    let wait = Wait::arm(task, worker);
+    let op = Op::new(task, wait.alarm().ticket);
+    // SAFETY: on the worker's thread, with room. This function returns when the request is done.
+    unsafe {
+        proactor.push(entry(), &op);
+        proactor.submit();
+        worker.take_answers();
+    }
+    // Does not leave the stack if the answer was among those.
+    let cause = wait.suspend(deadline);
+    Some(outcome(proactor, &op, cause))
+}
+
 /// As [`perform`]; `note` gets whether the answer came with the submission, without a wait.
 ///
 /// # Safety
@@ -59,14 +83,21 @@ pub unsafe fn perform_noting(
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
     unsafe { proactor.push(entry(), &op) };
     let cause = wait.suspend(deadline);
-    let timed_out = cause == Cause::TIMEOUT && !op.is_done();
-    finish(proactor, &op);
+    let outcome = outcome(proactor, &op, cause);
     note(op.was_immediate());
-    Some(match op.result() {
+    Some(outcome)
+}
+
+/// What became of a request whose wait has ended; sees to it that it is done.
+#[inline]
+fn outcome(proactor: &Proactor, op: &Op, cause: Cause) -> Performed {
+    let timed_out = cause == Cause::TIMEOUT && !op.is_done();
+    finish(proactor, op);
+    match op.result() {
         // What was interrupted by the cancellation counts as cancelled.
         Err(Errno(libc::ECANCELED) | Errno::INTR) if timed_out => Performed::TimedOut,
         result => Performed::Done(result),
-    })
+    }
 }
 
 /// How a wait for any of several polls ended.

@@ -181,8 +181,8 @@ impl Worker {
     /// Queues here what the ring's answers make ready; returns how many there were.
     ///
     /// # Safety
-    /// Called at home.
-    pub(super) unsafe fn take_answers(&self) -> usize {
+    /// Called on this worker's thread.
+    pub(crate) unsafe fn take_answers(&self) -> usize {
         let Some(proactor) = &self.proactor else { return 0 };
         if !proactor.has_answers() {
             return 0;
