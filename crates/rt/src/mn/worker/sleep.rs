@@ -187,10 +187,8 @@ impl Worker {
         if !proactor.has_answers() {
             return 0;
         }
-        // No more than fits, so that what is ready already is not pushed out.
-        let room = lisle_core::CAPACITY - self.ring.len();
         // SAFETY: the caller's obligation; the proactor gave these away.
-        unsafe { self.queue(proactor.take(room.max(1))) }
+        unsafe { self.queue(|most| proactor.take(most)) }
     }
 
     /// False if somebody wants this worker awake; then the word is AWAKE again.
@@ -257,18 +255,27 @@ impl Worker {
     /// # Safety
     /// Called at home, holding the poller.
     unsafe fn poll_held(&self, timeout: Option<Duration>) -> bool {
-        // No more than fits, so that what is ready already is not pushed out.
-        let room = lisle_core::CAPACITY - self.ring.len();
         // SAFETY: the caller's obligation; the poller gave these away.
-        unsafe { self.queue(self.shared.poller.poll(timeout, room.max(1))) > 1 }
+        unsafe { self.queue(|most| self.shared.poller.poll(timeout, most)) > 1 }
     }
 
-    /// Queues a batch; returns how many there were.
+    /// Queues what `take` gives, no more than fits: what is ready already is not pushed out, and
+    /// those who wait are served in the order of their events. Where nothing fits a few go to the
+    /// injector, so that coroutines that only yield cannot keep them out. Returns how many there
+    /// were.
     ///
     /// # Safety
-    /// Called on this worker's thread; the caller owns the tasks.
-    unsafe fn queue(&self, mut batch: List<Task>) -> usize {
-        let mut count = 0;
+    /// Called on this worker's thread; the caller gets to own what `take` gives.
+    unsafe fn queue(&self, take: impl FnOnce(usize) -> List<Task>) -> usize {
+        const FEW: usize = 16;
+        let room = lisle_core::CAPACITY - self.ring.len();
+        if room == 0 {
+            let mut batch = take(FEW);
+            let count = batch.len();
+            self.shared.injector.push_list(&mut batch);
+            return count;
+        }
+        let (mut batch, mut count) = (take(room), 0);
         while let Some(task) = batch.pop() {
             // SAFETY: the caller's obligation; headers are never freed.
             unsafe { self.requeue(task.as_ref()) };
