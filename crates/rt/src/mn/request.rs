@@ -57,11 +57,9 @@ pub unsafe fn perform_now(
     let wait = Wait::arm(task, worker);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
-    unsafe {
-        proactor.push(entry(), &op);
-        proactor.submit();
-        worker.take_answers();
-    }
+    unsafe { proactor.push(entry(), &op) };
+    proactor.submit();
+    proactor.take_early(&op);
     // Does not leave the stack if the answer was among those.
     let cause = wait.suspend(deadline);
     Some(outcome(proactor, &op, cause))

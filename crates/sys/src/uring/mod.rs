@@ -304,6 +304,31 @@ impl Uring {
         map.word(map.cq.head).store(head.wrapping_add(count), Ordering::Release);
     }
 
+    /// Takes the answer with this word out of its turn, if it is among the newest `most`; in its
+    /// place stays one with the word `gone`.
+    ///
+    /// # Safety
+    /// As for [`take`](Self::take).
+    pub unsafe fn take_early(&self, data: u64, gone: u64, most: u32) -> Option<Answer> {
+        let map = &self.map;
+        let head = map.word(map.cq.head).load(Ordering::Relaxed);
+        // Acquire: the kernel has written the answers.
+        let tail = map.word(map.cq.tail).load(Ordering::Acquire);
+        let newest = (1..=tail.wrapping_sub(head).min(most)).map(|back| tail.wrapping_sub(back));
+        for index in newest {
+            let place = (index & (map.cq.entries - 1)) as usize;
+            // SAFETY: within the array, and written before the tail; until the head has passed it,
+            // the place is ours.
+            unsafe {
+                let place = map.answers().add(place).cast_mut();
+                if (*place).data == data {
+                    return Some(place.replace(Answer { data: gone, result: 0, flags: 0 }));
+                }
+            }
+        }
+        None
+    }
+
     /// Cancels the request with this word, by any thread. Its answer, `ECANCELED` or another, still
     /// comes.
     ///

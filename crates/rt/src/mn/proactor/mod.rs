@@ -51,6 +51,11 @@ const ANSWERS: u32 = 1024;
 /// The word of the request that watches the eventfd. No record has this address.
 const INTERRUPT: u64 = 1;
 
+/// The word of an answer that was taken out of its turn.
+const GONE: u64 = 2;
+/// Among so many of the newest answers one is looked for.
+const NEWEST: u32 = 64;
+
 /// How far ahead records are fetched; what they refer to is fetched when those are there.
 const FAR: u32 = AHEAD[0];
 
@@ -194,6 +199,22 @@ impl Proactor {
         unsafe { self.take_locked(most) }
     }
 
+    /// Takes the answer to `op` out of its turn, if it is there: others that came before may wait
+    /// for room in the run queue. Called on the worker's thread, by the coroutine that waits for it.
+    pub(crate) fn take_early(&self, op: &Op) {
+        self.taking.lock();
+        // SAFETY: the lock is held.
+        let answer = unsafe { self.uring.take_early(op.address(), GONE, NEWEST) };
+        if let Some(answer) = answer {
+            let entered = self.entered.load(Ordering::Relaxed);
+            // SAFETY: its request was pushed and is answered here, once.
+            let parked = unsafe { Op::complete(op.address(), answer.result(), entered) };
+            debug_assert!(parked.is_none(), "it is running");
+        }
+        // SAFETY: locked above.
+        unsafe { self.taking.unlock() };
+    }
+
     /// Takes answers and unlocks.
     ///
     /// # Safety
@@ -206,6 +227,7 @@ impl Proactor {
             let each = |answer: Answer| match answer.data {
                 INTERRUPT if answer.has_more() => {}
                 INTERRUPT => self.watched.store(false, Ordering::Relaxed),
+                GONE => {}
                 address => {
                     if let Some(task) = Op::complete(address, answer.result(), entered) {
                         // It runs within microseconds, after as many others.
@@ -215,7 +237,7 @@ impl Proactor {
                 }
             };
             self.uring.take(most, each, |address, distance| match distance {
-                _ if address == INTERRUPT => {}
+                _ if address == INTERRUPT || address == GONE => {}
                 FAR => Op::prefetch(address),
                 _ => Op::prefetch_task(address),
             });

@@ -182,7 +182,7 @@ impl Worker {
     ///
     /// # Safety
     /// Called on this worker's thread.
-    pub(crate) unsafe fn take_answers(&self) -> usize {
+    pub(super) unsafe fn take_answers(&self) -> usize {
         let Some(proactor) = &self.proactor else { return 0 };
         if !proactor.has_answers() {
             return 0;
