@@ -200,7 +200,8 @@ impl Proactor {
     }
 
     /// Takes the answer to `op` out of its turn, if it is there: others that came before may wait
-    /// for room in the run queue. Called on the worker's thread, by the coroutine that waits for it.
+    /// for room in the run queue. Called on the worker's thread, by the coroutine that waits for
+    /// it.
     pub(crate) fn take_early(&self, op: &Op) {
         self.taking.lock();
         // SAFETY: the lock is held.
