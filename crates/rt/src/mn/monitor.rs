@@ -122,8 +122,8 @@ impl Monitor {
             self.nap(shared, interval);
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();
             quiet = if awake > 0 { 0 } else { quiet + 1 };
-            // Where all are awake there is nobody to wake.
-            if look(shared, &mut seen) && awake < seen.len() {
+            // Where all are awake there is nobody to wake, and a single worker wakes by itself.
+            if look(shared, &mut seen) && awake < seen.len() && seen.len() > 1 {
                 shared.notify();
                 interval = SHORTEST;
             } else {
@@ -163,7 +163,7 @@ fn look(shared: &Shared, seen: &mut [Seen]) -> bool {
         wanted |= worker.is_awake() && worker.is_late(now.saturating_sub(SHORTEST));
         seen.next = next;
         if let Some(proactor) = &worker.proactor {
-            wanted |= relieve(shared, proactor, &mut seen.progress);
+            relieve(shared, proactor, &mut seen.progress);
         }
     }
     // While all are asleep one of them holds the poller.
@@ -171,16 +171,18 @@ fn look(shared: &Shared, seen: &mut [Seen]) -> bool {
 }
 
 /// Submits and takes for a worker that has done neither since the last look although there is
-/// something. Returns whether coroutines are to run.
-fn relieve(shared: &Shared, proactor: &Proactor, seen: &mut (u32, u32)) -> bool {
+/// something.
+fn relieve(shared: &Shared, proactor: &Proactor, seen: &mut (u32, u32)) {
     let progress = proactor.progress();
     let stands = progress == std::mem::replace(seen, progress);
     if !stands || !(proactor.wants_enter() || proactor.has_answers()) {
-        return false;
+        return;
     }
     proactor.submit();
     let mut ready = proactor.take_for_worker();
-    let any = !ready.is_empty();
-    shared.injector.push_list(&mut ready);
-    any
+    if !ready.is_empty() {
+        shared.injector.push_list(&mut ready);
+        // Whoever seemed awake may have gone to sleep since.
+        shared.notify();
+    }
 }
