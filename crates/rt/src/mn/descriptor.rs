@@ -146,9 +146,9 @@ pub struct Interest {
     pub events: u32,
 }
 
-/// Suspends until any of the descriptors has an event; too many of them are unpollable, at most
-/// until the deadline in nanoseconds of the monotonic clock. No descriptors at all: until the
-/// deadline.
+/// Suspends until any of the descriptors has an event, at most until the deadline in nanoseconds of
+/// the monotonic clock. No descriptors at all: until the deadline. More than can be waited for at
+/// once: [`Ended::Unpollable`].
 pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
     const INLINE: usize = 8;
     if request::available() {

@@ -21,6 +21,14 @@
 //! | WATCHING | looks from time to time | a worker that wakes, from ASLEEP, by swap |
 //! | ASLEEP | sleeps until a worker wakes | the monitor, before it looks at the workers once more |
 //!
+//! | `asked`, `answered` | meaning |
+//! |---|---|
+//! | equal | nobody waits for a submission |
+//! | `asked` ahead | so many threads wait in [`Monitor::submit_all`](Monitor::submit_all) |
+//!
+//! `asked` is counted up by those threads, `answered` set to what `asked` was before a submission,
+//! by the monitor alone.
+//!
 //! A worker that wakes marks itself awake and then reads the state; the monitor writes the state
 //! and then looks whether a worker is awake. Both fence in between (SeqCst), so one of the two sees
 //! the other.
@@ -71,6 +79,9 @@ impl Monitor {
     pub(crate) fn submit_all(&self) {
         let number = self.asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         futex::wake(&self.asked, 1);
+        // As in `worker_woke`: either the monitor, going to sleep, sees the request, or this sees
+        // it asleep.
+        fence(Ordering::SeqCst);
         self.wake();
         loop {
             let answered = self.answered.load(Ordering::Acquire);

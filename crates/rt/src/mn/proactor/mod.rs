@@ -22,6 +22,16 @@
 //! at most. One that blocks is woken for it, if its call can be interrupted; one that waits for a
 //! disk keeps its answers for as long as that takes.
 //!
+//! | `kept`, `watched` | meaning | set by |
+//! |---|---|---|
+//! | kept | the worker sleeps or is about to; it alone takes | the worker, under `taking` |
+//! | not kept | others may take answers under `taking` | the worker, when awake |
+//! | watched | the kernel answers when the eventfd is written | the worker, when it keeps |
+//! | not watched | it is to be asked again | whoever takes the last answer, under `taking` |
+//!
+//! What wakes a worker is an answer, so nobody else may take that: the worker keeps its answers
+//! from before a waker can see it asleep until it is awake.
+//!
 //! # Rejected
 //!
 //! 1. *One ring for all workers.* Its lock would be taken twice for each request.
@@ -247,7 +257,7 @@ impl Proactor {
         ready
     }
 
-    /// Asks the kernel to give `op` up, from any thread; its answer still comes.
+    /// Asks the kernel to give `op` up, on any worker's thread; its answer still comes.
     pub(crate) fn cancel(&self, op: &Op) {
         if self.uring.unsubmitted() != 0 {
             self.submit();
