@@ -44,6 +44,9 @@
 //!
 //! # Signatures
 //!
+//! The ABI is `C-unwind`, because OS threads that are cancelled, or leave by `pthread_exit` in a
+//! handler, unwind through the hooks.
+//!
 //! `fcntl`, `ioctl`, `open`, `openat` and `syscall` are variadic in C. On x86-64 a variadic call
 //! passes integers and pointers where a plain one does, so they are defined with as many arguments
 //! as they can have; those that a caller did not pass hold rubbish and are passed on as such.

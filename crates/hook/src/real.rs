@@ -42,6 +42,9 @@ impl Symbol {
 }
 
 /// Calls the C library's function of the given name and type.
+///
+/// The ABI is the one that lets a cancelled OS thread unwind through the hook: cleanup handlers of
+/// frames below run, and so do the destructors of the hook's own.
 macro_rules! real {
     ($name:ident($($argument:expr),* $(,)?): fn($($kind:ty),*) -> $result:ty) => {{
         static SYMBOL: $crate::real::Symbol = $crate::real::Symbol::new(
@@ -55,7 +58,7 @@ macro_rules! real {
         // SAFETY: the symbol has this type in the C library; the arguments are the hook's own,
         // for which its caller vouched.
         unsafe {
-            let function: unsafe extern "C" fn($($kind),*) -> $result =
+            let function: unsafe extern "C-unwind" fn($($kind),*) -> $result =
                 ::std::mem::transmute(SYMBOL.address());
             function($($argument),*)
         }

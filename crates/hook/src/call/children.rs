@@ -11,13 +11,13 @@ use crate::real::real;
 
 /// See wait(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn wait(status: *mut i32) -> pid_t {
+unsafe extern "C-unwind" fn wait(status: *mut i32) -> pid_t {
     lisle_rt::blocking(|| real!(wait(status): fn(*mut i32) -> pid_t))
 }
 
 /// See waitpid(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn waitpid(pid: pid_t, status: *mut i32, options: i32) -> pid_t {
+unsafe extern "C-unwind" fn waitpid(pid: pid_t, status: *mut i32, options: i32) -> pid_t {
     waiting(
         pid,
         options,
@@ -27,7 +27,7 @@ unsafe extern "C" fn waitpid(pid: pid_t, status: *mut i32, options: i32) -> pid_
 
 /// See wait4(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn wait4(
+unsafe extern "C-unwind" fn wait4(
     pid: pid_t,
     status: *mut i32,
     options: i32,
@@ -42,7 +42,12 @@ unsafe extern "C" fn wait4(
 
 /// See waitid(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut siginfo_t, options: i32) -> i32 {
+unsafe extern "C-unwind" fn waitid(
+    kind: idtype_t,
+    id: id_t,
+    info: *mut siginfo_t,
+    options: i32,
+) -> i32 {
     let call = move |options| -> i32 {
         real!(waitid(kind, id, info, options): fn(idtype_t, id_t, *mut siginfo_t, i32) -> i32)
     };

@@ -15,7 +15,7 @@ use crate::transfer::Operation;
 
 /// See socket(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
+unsafe extern "C-unwind" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
     let fd = real!(socket(domain, kind, protocol): fn(i32, i32, i32) -> i32);
     if fd >= 0 {
         facts::learn(fd, domain, kind, protocol);
@@ -25,7 +25,11 @@ unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
 
 /// See accept(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn accept(fd: i32, address: *mut sockaddr, address_len: *mut socklen_t) -> i32 {
+unsafe extern "C-unwind" fn accept(
+    fd: i32,
+    address: *mut sockaddr,
+    address_len: *mut socklen_t,
+) -> i32 {
     // SAFETY: the caller's obligation.
     match unsafe { accept_waiting(fd, address, address_len, 0) } {
         Some(result) => outcome(result) as i32,
@@ -37,7 +41,7 @@ unsafe extern "C" fn accept(fd: i32, address: *mut sockaddr, address_len: *mut s
 
 /// See accept4(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn accept4(
+unsafe extern "C-unwind" fn accept4(
     fd: i32,
     address: *mut sockaddr,
     address_len: *mut socklen_t,
@@ -175,7 +179,7 @@ impl Turn {
 /// setting `O_NONBLOCK` on it for others to see; so it blocks a spare carrier. So it does for
 /// sockets that are not TCP's: what they wait for makes no event.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn connect(fd: i32, address: *const sockaddr, len: socklen_t) -> i32 {
+unsafe extern "C-unwind" fn connect(fd: i32, address: *const sockaddr, len: socklen_t) -> i32 {
     let plain = || real!(connect(fd, address, len): fn(i32, *const sockaddr, socklen_t) -> i32);
     let Some(mut operation) = Operation::new(fd, Direction::Write) else { return plain() };
     let kind = operation.kind();

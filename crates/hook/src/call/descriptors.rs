@@ -8,7 +8,7 @@ use crate::real::real;
 
 /// See close(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn close(fd: i32) -> i32 {
+unsafe extern "C-unwind" fn close(fd: i32) -> i32 {
     let lingers = facts::lingers(fd);
     lisle_rt::closing(fd);
     let plain = || real!(close(fd): fn(i32) -> i32);
@@ -19,7 +19,7 @@ unsafe extern "C" fn close(fd: i32) -> i32 {
 
 /// See close_range(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> i32 {
+unsafe extern "C-unwind" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> i32 {
     // With a flag the descriptors stay open, or the table is no longer shared.
     let each = |tell: fn(i32)| {
         if flags == 0 {
@@ -45,14 +45,14 @@ fn open_descriptors_end() -> c_uint {
 /// See vfork(2). The child would run these hooks on the parent's memory, so it gets a copy: a fork
 /// does what `vfork` promises.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn vfork() -> libc::pid_t {
+unsafe extern "C-unwind" fn vfork() -> libc::pid_t {
     // SAFETY: the caller's obligation.
     unsafe { libc::fork() }
 }
 
 /// See fclose(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn fclose(stream: *mut FILE) -> i32 {
+unsafe extern "C-unwind" fn fclose(stream: *mut FILE) -> i32 {
     // A stream in memory has no number, of which `errno` is not to tell.
     // SAFETY: an open stream, by the caller's obligation; every thread has an `errno`.
     let fd = unsafe {
@@ -69,7 +69,7 @@ unsafe extern "C" fn fclose(stream: *mut FILE) -> i32 {
 
 /// See dup(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn dup(old: i32) -> i32 {
+unsafe extern "C-unwind" fn dup(old: i32) -> i32 {
     facts::shared(old);
     let result = real!(dup(old): fn(i32) -> i32);
     facts::forget(result);
@@ -78,7 +78,7 @@ unsafe extern "C" fn dup(old: i32) -> i32 {
 
 /// See dup2(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
+unsafe extern "C-unwind" fn dup2(old: i32, new: i32) -> i32 {
     if old == new {
         return real!(dup2(old, new): fn(i32, i32) -> i32);
     }
@@ -91,7 +91,7 @@ unsafe extern "C" fn dup2(old: i32, new: i32) -> i32 {
 
 /// See dup3(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn dup3(old: i32, new: i32, flags: i32) -> i32 {
+unsafe extern "C-unwind" fn dup3(old: i32, new: i32, flags: i32) -> i32 {
     facts::shared(old);
     lisle_rt::closing(new);
     let result = real!(dup3(old, new, flags): fn(i32, i32, i32) -> i32);
@@ -104,7 +104,7 @@ const TIMEOUTS: [i32; 4] = [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO, 66, 67];
 
 /// See setsockopt(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn setsockopt(
+unsafe extern "C-unwind" fn setsockopt(
     fd: i32,
     level: i32,
     name: i32,
@@ -126,7 +126,7 @@ unsafe extern "C" fn setsockopt(
 
 /// See ioctl(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
+unsafe extern "C-unwind" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
     let result = real!(ioctl(fd, request, argument): fn(i32, c_ulong, usize) -> i32);
     if request == libc::FIONBIO {
         facts::changed(fd);
@@ -136,13 +136,13 @@ unsafe extern "C" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
 
 /// See fcntl(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
+unsafe extern "C-unwind" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
     control(fd, command, || real!(fcntl(fd, command, argument): fn(i32, i32, usize) -> i32))
 }
 
 /// See fcntl(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
+unsafe extern "C-unwind" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
     control(fd, command, || real!(fcntl64(fd, command, argument): fn(i32, i32, usize) -> i32))
 }
 
@@ -166,14 +166,14 @@ fn control(fd: i32, command: i32, plain: impl FnOnce() -> i32) -> i32 {
 
 /// See flock(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn flock(fd: i32, operation: i32) -> i32 {
+unsafe extern "C-unwind" fn flock(fd: i32, operation: i32) -> i32 {
     let plain = || real!(flock(fd, operation): fn(i32, i32) -> i32);
     if operation & libc::LOCK_NB != 0 { plain() } else { lisle_rt::blocking(plain) }
 }
 
 /// See splice(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn splice(
+unsafe extern "C-unwind" fn splice(
     from: i32,
     from_offset: *mut loff_t,
     to: i32,
@@ -191,7 +191,12 @@ unsafe extern "C" fn splice(
 
 /// See sendfile(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sendfile(to: i32, from: i32, offset: *mut off_t, len: size_t) -> ssize_t {
+unsafe extern "C-unwind" fn sendfile(
+    to: i32,
+    from: i32,
+    offset: *mut off_t,
+    len: size_t,
+) -> ssize_t {
     lisle_rt::blocking(
         || real!(sendfile(to, from, offset, len): fn(i32, i32, *mut off_t, size_t) -> ssize_t),
     )
@@ -199,7 +204,12 @@ unsafe extern "C" fn sendfile(to: i32, from: i32, offset: *mut off_t, len: size_
 
 /// See sendfile(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sendfile64(to: i32, from: i32, offset: *mut loff_t, len: size_t) -> ssize_t {
+unsafe extern "C-unwind" fn sendfile64(
+    to: i32,
+    from: i32,
+    offset: *mut loff_t,
+    len: size_t,
+) -> ssize_t {
     lisle_rt::blocking(
         || real!(sendfile64(to, from, offset, len): fn(i32, i32, *mut loff_t, size_t) -> ssize_t),
     )

@@ -358,7 +358,9 @@ macro_rules! transfers {
     ($transfer:ident, $buffer:ty: $($one:ident $list:ident $flagged:ident;)*) => {$(
         #[doc = concat!("See ", stringify!($one), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $one(fd: i32, buf: $buffer, len: size_t, offset: off_t) -> ssize_t {
+        unsafe extern "C-unwind" fn $one(
+            fd: i32, buf: $buffer, len: size_t, offset: off_t
+        ) -> ssize_t {
             let vector = iovec { iov_base: buf as *mut c_void, iov_len: len };
             // SAFETY: one live entry, for which the caller vouches.
             unsafe { by_offset($transfer, fd, &raw const vector, 1, offset) }.unwrap_or_else(
@@ -368,7 +370,7 @@ macro_rules! transfers {
 
         #[doc = concat!("See ", stringify!($list), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $list(
+        unsafe extern "C-unwind" fn $list(
             fd: i32, iov: *const iovec, count: i32, offset: off_t
         ) -> ssize_t {
             let plain = || real!(
@@ -380,7 +382,7 @@ macro_rules! transfers {
 
         #[doc = concat!("See ", stringify!($flagged), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $flagged(
+        unsafe extern "C-unwind" fn $flagged(
             fd: i32, iov: *const iovec, count: i32, offset: off_t, flags: i32
         ) -> ssize_t {
             // SAFETY: the caller vouches for the list.

@@ -15,7 +15,7 @@ macro_rules! gated {
     ($($name:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $kind),*) -> $result {
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
             LISTINGS.run(|| real!($name($($argument),*): fn($($kind),*) -> $result))
         }
     )*};
@@ -31,7 +31,7 @@ gated! {
 
 /// See closedir(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn closedir(folder: *mut DIR) -> i32 {
+unsafe extern "C-unwind" fn closedir(folder: *mut DIR) -> i32 {
     // SAFETY: an open directory, by the caller's obligation.
     let fd = if folder.is_null() { -1 } else { unsafe { libc::dirfd(folder) } };
     lisle_rt::closing(fd);
@@ -40,8 +40,8 @@ unsafe extern "C" fn closedir(folder: *mut DIR) -> i32 {
     result
 }
 
-type Filter = Option<unsafe extern "C" fn(*const dirent) -> i32>;
-type Order = Option<unsafe extern "C" fn(*mut *const dirent, *mut *const dirent) -> i32>;
+type Filter = Option<unsafe extern "C-unwind" fn(*const dirent) -> i32>;
+type Order = Option<unsafe extern "C-unwind" fn(*mut *const dirent, *mut *const dirent) -> i32>;
 
 /// Defines hooks for calls that list a directory inside of the C library. The caller's functions
 /// run on the spare carrier.
@@ -49,7 +49,7 @@ macro_rules! scanning {
     ($($name:ident($($argument:ident: $kind:ty),*);)*) => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $kind),*) -> i32 {
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> i32 {
             lisle_rt::blocking(|| real!($name($($argument),*): fn($($kind),*) -> i32))
         }
     )*};

@@ -14,7 +14,7 @@ use crate::real::{outcome, real};
 
 /// See syscall(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn syscall(
+unsafe extern "C-unwind" fn syscall(
     number: c_long,
     a: usize,
     b: usize,

@@ -26,7 +26,7 @@ fn may_submit(flags: i32) -> bool {
 
 /// See recv(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) -> ssize_t {
+unsafe extern "C-unwind" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) -> ssize_t {
     if flags == 0 && len != 0 {
         // SAFETY: the caller's obligation.
         if let Some(result) = unsafe { short::receive(fd, buf.cast(), len) } {
@@ -46,7 +46,7 @@ unsafe extern "C" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) ->
 
 /// See recvfrom(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn recvfrom(
+unsafe extern "C-unwind" fn recvfrom(
     fd: i32,
     buf: *mut c_void,
     len: size_t,
@@ -172,7 +172,7 @@ fn receive_rest(
 
 /// See recvmsg(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn recvmsg(fd: i32, message: *mut msghdr, flags: i32) -> ssize_t {
+unsafe extern "C-unwind" fn recvmsg(fd: i32, message: *mut msghdr, flags: i32) -> ssize_t {
     match receiving(fd, flags) {
         Some(operation) => {
             // SAFETY: the caller's obligation.
@@ -206,7 +206,7 @@ pub(super) unsafe fn receive_message(
 
 /// See send(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn send(fd: i32, buf: *const c_void, len: size_t, flags: i32) -> ssize_t {
+unsafe extern "C-unwind" fn send(fd: i32, buf: *const c_void, len: size_t, flags: i32) -> ssize_t {
     if flags == libc::MSG_NOSIGNAL && (1..=PART).contains(&len) {
         // SAFETY: the caller's obligation.
         match unsafe { short::send(fd, buf.cast(), len) } {
@@ -245,7 +245,7 @@ unsafe fn transmit_rest(fd: i32, buf: *const c_void, len: usize, flags: i32, don
 
 /// See sendto(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sendto(
+unsafe extern "C-unwind" fn sendto(
     fd: i32,
     buf: *const c_void,
     len: size_t,
@@ -333,7 +333,7 @@ fn or_blocking(
 
 /// See sendmsg(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sendmsg(fd: i32, message: *const msghdr, flags: i32) -> ssize_t {
+unsafe extern "C-unwind" fn sendmsg(fd: i32, message: *const msghdr, flags: i32) -> ssize_t {
     // SAFETY: the caller's obligation.
     unsafe { note_sent_descriptors(message) };
     match sending(fd, flags) {

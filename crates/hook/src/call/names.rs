@@ -6,7 +6,7 @@ use crate::real::real;
 
 /// See getaddrinfo(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn getaddrinfo(
+unsafe extern "C-unwind" fn getaddrinfo(
     node: *const c_char,
     service: *const c_char,
     hints: *const addrinfo,
@@ -22,7 +22,7 @@ unsafe extern "C" fn getaddrinfo(
 
 /// See getnameinfo(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn getnameinfo(
+unsafe extern "C-unwind" fn getnameinfo(
     address: *const sockaddr,
     len: socklen_t,
     host: *mut c_char,
@@ -49,6 +49,6 @@ unsafe extern "C" fn getnameinfo(
 
 /// See gethostbyname(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn gethostbyname(name: *const c_char) -> *mut hostent {
+unsafe extern "C-unwind" fn gethostbyname(name: *const c_char) -> *mut hostent {
     lisle_rt::blocking(|| real!(gethostbyname(name): fn(*const c_char) -> *mut hostent))
 }

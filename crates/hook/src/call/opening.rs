@@ -27,7 +27,7 @@ macro_rules! opening {
     ($($name:ident($($argument:ident: $kind:ty),*): $folder:expr, $path:expr, $flags:expr;)*) => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $kind),*) -> i32 {
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> i32 {
             let call = || real!($name($($argument),*): fn($($kind),*) -> i32);
             // SAFETY: the path is the caller's obligation.
             fresh(unsafe { probe::open($folder, $path, $flags, call) })
@@ -58,7 +58,7 @@ macro_rules! opening_elsewhere {
     ($($name:ident($($argument:ident: $kind:ty),*) -> $result:ty: $number:expr;)*) => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $kind),*) -> $result {
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
             let opened = lisle_rt::blocking(
                 || real!($name($($argument),*): fn($($kind),*) -> $result),
             );

@@ -16,7 +16,7 @@ macro_rules! elsewhere {
     ($($name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty;)*) => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $kind),*) -> $result {
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
             lisle_rt::blocking(|| real!($name($($argument),*): fn($($kind),*) -> $result))
         }
     )*};

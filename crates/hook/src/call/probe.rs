@@ -138,7 +138,7 @@ macro_rules! lookups {
         $folder:expr, $path:expr, $flags:expr;)*) => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $kind),*) -> $result {
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
             let call = || real!($name($($argument),*): fn($($kind),*) -> $result);
             // SAFETY: the path is the caller's obligation.
             unsafe { look_up($folder, $path, $flags, call) }

@@ -14,7 +14,7 @@ const MOST: usize = 1024;
 
 /// See poll(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) -> i32 {
+unsafe extern "C-unwind" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) -> i32 {
     if !lisle_rt::begin_io() || timeout == 0 {
         return real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32);
     }
@@ -30,7 +30,7 @@ unsafe extern "C" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) -> i32 
 
 /// See ppoll(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ppoll(
+unsafe extern "C-unwind" fn ppoll(
     fds: *mut pollfd,
     count: nfds_t,
     timeout: *const timespec,
@@ -114,7 +114,7 @@ unsafe fn poll_until(
 
 /// See epoll_wait(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn epoll_wait(
+unsafe extern "C-unwind" fn epoll_wait(
     fd: i32,
     events: *mut epoll_event,
     count: i32,
@@ -131,7 +131,7 @@ unsafe extern "C" fn epoll_wait(
 
 /// See epoll_pwait(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn epoll_pwait(
+unsafe extern "C-unwind" fn epoll_pwait(
     fd: i32,
     events: *mut epoll_event,
     count: i32,
@@ -191,7 +191,7 @@ unsafe fn epoll_wait_suspending(
 
 /// See select(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn select(
+unsafe extern "C-unwind" fn select(
     count: i32,
     read: *mut fd_set,
     write: *mut fd_set,
@@ -208,7 +208,7 @@ unsafe extern "C" fn select(
 
 /// See pselect(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn pselect(
+unsafe extern "C-unwind" fn pselect(
     count: i32,
     read: *mut fd_set,
     write: *mut fd_set,

@@ -14,7 +14,7 @@ use crate::transfer::{Operation, Vectors, write_all};
 
 /// See read(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn read(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t {
+unsafe extern "C-unwind" fn read(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t {
     if count != 0
         && let Some(operation) = Operation::new(fd, Direction::Read)
     {
@@ -29,7 +29,7 @@ unsafe extern "C" fn read(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t {
 
 /// See readv(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn readv(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
+unsafe extern "C-unwind" fn readv(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
     if let Some(operation) = Operation::new(fd, Direction::Read)
         // SAFETY: the caller vouches for the list if the count is one the kernel takes.
         && unsafe { total(iov, count) } != 0
@@ -44,7 +44,7 @@ unsafe extern "C" fn readv(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
 
 /// See write(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn write(fd: i32, buf: *const c_void, count: size_t) -> ssize_t {
+unsafe extern "C-unwind" fn write(fd: i32, buf: *const c_void, count: size_t) -> ssize_t {
     if count != 0
         && let Some(operation) = Operation::new(fd, Direction::Write)
     {
@@ -59,7 +59,7 @@ unsafe extern "C" fn write(fd: i32, buf: *const c_void, count: size_t) -> ssize_
 
 /// See writev(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn writev(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
+unsafe extern "C-unwind" fn writev(fd: i32, iov: *const iovec, count: i32) -> ssize_t {
     if let Some(operation) = Operation::new(fd, Direction::Write) {
         // SAFETY: the caller vouches for the list if the count is one the kernel takes.
         let total = unsafe { total(iov, count) };

@@ -7,7 +7,7 @@ use crate::real::{outcome, real};
 
 /// See sleep(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sleep(seconds: u32) -> u32 {
+unsafe extern "C-unwind" fn sleep(seconds: u32) -> u32 {
     if !lisle_rt::can_suspend() {
         return real!(sleep(seconds): fn(u32) -> u32);
     }
@@ -17,7 +17,7 @@ unsafe extern "C" fn sleep(seconds: u32) -> u32 {
 
 /// See usleep(3).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn usleep(micros: useconds_t) -> i32 {
+unsafe extern "C-unwind" fn usleep(micros: useconds_t) -> i32 {
     if !lisle_rt::can_suspend() {
         return real!(usleep(micros): fn(useconds_t) -> i32);
     }
@@ -27,7 +27,7 @@ unsafe extern "C" fn usleep(micros: useconds_t) -> i32 {
 
 /// See nanosleep(2).
 #[unsafe(no_mangle)]
-unsafe extern "C" fn nanosleep(request: *const timespec, rest: *mut timespec) -> i32 {
+unsafe extern "C-unwind" fn nanosleep(request: *const timespec, rest: *mut timespec) -> i32 {
     if !lisle_rt::can_suspend() {
         return real!(nanosleep(request, rest): fn(*const timespec, *mut timespec) -> i32);
     }
@@ -43,7 +43,7 @@ unsafe extern "C" fn nanosleep(request: *const timespec, rest: *mut timespec) ->
 
 /// See clock_nanosleep(2): returns the error number, and leaves `errno` alone.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn clock_nanosleep(
+unsafe extern "C-unwind" fn clock_nanosleep(
     id: clockid_t,
     flags: i32,
     request: *const timespec,
