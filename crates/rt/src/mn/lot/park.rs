@@ -1,0 +1,229 @@
+//! Waiting in line: queues in which coroutines and OS threads wait alike.
+//!
+//! What the words of C's objects (condition variables, barriers, read-write locks) cannot say, who
+//! came first and who was woken, the queue says. Nobody wakes for no reason, a wake-up is never
+//! taken by somebody who came later, and the woken one touches neither queue nor object again, so
+//! that the object may be destroyed as soon as its last waiter was woken.
+//!
+//! The object's own words are read and changed under the bucket's lock: when a waiter is admitted,
+//! when it is woken, when it gives up.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use lisle_core::Cause;
+use lisle_sys::futex;
+
+use super::queue::{Bucket, Node, Sleeper, Waiters, bucket};
+use crate::mn::current;
+use crate::mn::wait::Wait;
+
+/// How a wait in line ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parked {
+    /// There was nothing to wait for.
+    Admitted,
+    /// `before` said that the wait is off.
+    Refused,
+    /// By somebody through [`with_waiters`].
+    Woken,
+    /// `until` said so.
+    TimedOut,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Until {
+    /// Without end.
+    Never,
+    /// A moment of the monotonic clock, in nanoseconds, at which to ask again.
+    At(u64),
+    /// No longer.
+    Past,
+}
+
+/// What a waiter does besides waiting; see [`park`].
+pub trait Line {
+    /// Whether to wait. Otherwise the waiter has what it wants.
+    fn admit(&self, others: &mut Waiters<'_>) -> bool;
+
+    /// Done by a waiter that was queued, before it sleeps. It must not wait itself. Returns whether
+    /// to wait.
+    fn before(&self) -> bool {
+        true
+    }
+
+    /// How long to wait from now.
+    fn until(&self) -> Until {
+        Until::Never
+    }
+
+    /// How an OS thread sleeps while `word` is 0, at most until the moment. May return early, and
+    /// may unwind.
+    fn sleep(&self, word: &AtomicU32, deadline: Option<u64>) {
+        let _ = futex::wait(word, 0, deadline);
+    }
+
+    /// The waiter was taken out of the queue without having been woken.
+    fn give_up(&self, others: &mut Waiters<'_>);
+
+    /// The waiter was woken, and cannot make use of it: `before` called the wait off, or `sleep`
+    /// unwinds.
+    fn pass_on(&self) {}
+}
+
+/// Runs `f` with the waiters for `address`, who cannot come or go meanwhile. It must be short, and
+/// must not wait, allocate, or call this module.
+pub fn with_waiters<R>(address: usize, f: impl FnOnce(&mut Waiters<'_>) -> R) -> R {
+    bucket(address).with(address, f)
+}
+
+/// Waits for `address` in line, to be woken through [`with_waiters`] by somebody whose mask has a
+/// bit in common with `mask`. Suspends the coroutine where it can be suspended, else blocks the OS
+/// thread.
+pub fn park(address: usize, mask: u32, line: &impl Line) -> Parked {
+    match current::suspendable() {
+        Some((task, worker)) => park_coroutine(address, mask, line, Wait::arm(task, worker)),
+        None => park_thread(address, mask, line),
+    }
+}
+
+fn park_coroutine(address: usize, mask: u32, line: &impl Line, mut wait: Wait) -> Parked {
+    let mut node = Node::new(address, mask, Sleeper::Coroutine(wait.alarm()));
+    let place = NonNull::from(&mut node);
+    let bucket = bucket(address);
+    if !enter(bucket, address, line, place) {
+        // Nobody has the ticket.
+        let _ = wait.disarm();
+        return Parked::Admitted;
+    }
+    let refused = !line.before();
+    loop {
+        let cause = match if refused { Until::Past } else { line.until() } {
+            Until::Never => wait.suspend(None),
+            Until::At(moment) => wait.suspend(Some(moment)),
+            Until::Past => wait.disarm().err().unwrap_or(Cause::TIMEOUT),
+        };
+        if cause == Cause::WAKE {
+            left(bucket);
+            if refused {
+                line.pass_on();
+                return Parked::Refused;
+            }
+            return Parked::Woken;
+        }
+        // Whoever tries to wake this one from now on finds that its wait is over, and leaves the
+        // node in the queue.
+        let again = bucket.with(address, |others| {
+            if !refused && line.until() != Until::Past {
+                let (task, worker) = current::suspendable().expect("on a worker, as before");
+                let wait = Wait::arm(task, worker);
+                // SAFETY: the node is ours, and the lock is held.
+                unsafe { (*place.as_ptr()).sleeper = Sleeper::Coroutine(wait.alarm()) };
+                return Some(wait);
+            }
+            // SAFETY: ours, queued above.
+            unsafe { others.withdraw(place) };
+            line.give_up(others);
+            None
+        });
+        match again {
+            Some(next) => wait = next,
+            None => {
+                left(bucket);
+                return if refused { Parked::Refused } else { Parked::TimedOut };
+            }
+        }
+    }
+}
+
+fn park_thread(address: usize, mask: u32, line: &impl Line) -> Parked {
+    let word = AtomicU32::new(0);
+    let mut node = Node::new(address, mask, Sleeper::Thread(&raw const word));
+    let place = NonNull::from(&mut node);
+    let bucket = bucket(address);
+    if !enter(bucket, address, line, place) {
+        return Parked::Admitted;
+    }
+    // Takes the node out, also when `sleep` unwinds.
+    let queued = Queued { bucket, address, line, place, word: &word, done: Cell::new(false) };
+    if !line.before() {
+        if !queued.withdraw() {
+            line.pass_on();
+        }
+        return Parked::Refused;
+    }
+    loop {
+        match line.until() {
+            _ if word.load(Ordering::Acquire) != 0 => break,
+            Until::Never => line.sleep(&word, None),
+            Until::At(moment) => line.sleep(&word, Some(moment)),
+            Until::Past if queued.withdraw() => return Parked::TimedOut,
+            Until::Past => break,
+        }
+    }
+    queued.done.set(true);
+    Parked::Woken
+}
+
+/// Queues the node if there is something to wait for.
+fn enter(bucket: &Bucket, address: usize, line: &impl Line, place: NonNull<Node>) -> bool {
+    bucket.waiters.fetch_add(1, Ordering::SeqCst);
+    let waits = bucket.with(address, |others| {
+        let waits = line.admit(others);
+        if waits {
+            // SAFETY: a new node, which its waiter takes out or sees taken out before it goes on.
+            unsafe { others.enter(place) };
+        }
+        waits
+    });
+    if !waits {
+        left(bucket);
+    }
+    waits
+}
+
+fn left(bucket: &Bucket) {
+    bucket.waiters.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// The node of an OS thread, which must not be left in the queue.
+struct Queued<'a, L: Line> {
+    bucket: &'a Bucket,
+    address: usize,
+    line: &'a L,
+    place: NonNull<Node>,
+    word: &'a AtomicU32,
+    /// Whether the node is known to be in no queue.
+    done: Cell<bool>,
+}
+
+impl<L: Line> Queued<'_, L> {
+    /// Takes the node out. False if somebody did in order to wake the thread; then it has done so
+    /// when this returns.
+    fn withdraw(&self) -> bool {
+        self.done.set(true);
+        let withdrawn = self.bucket.with(self.address, |others| {
+            // SAFETY: ours, queued once.
+            let withdrawn = unsafe { others.withdraw(self.place) };
+            if withdrawn {
+                self.line.give_up(others);
+            }
+            withdrawn
+        });
+        while !withdrawn && self.word.load(Ordering::Acquire) == 0 {
+            let _ = futex::wait(self.word, 0, None);
+        }
+        withdrawn
+    }
+}
+
+impl<L: Line> Drop for Queued<'_, L> {
+    fn drop(&mut self) {
+        if !self.done.get() && !self.withdraw() {
+            self.line.pass_on();
+        }
+        left(self.bucket);
+    }
+}

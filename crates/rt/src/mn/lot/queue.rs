@@ -1,0 +1,296 @@
+//! Who waits for what: a hash table of queues, and taking waiters out of them.
+//!
+//! A node lies on its waiter's stack, and is in its bucket's queue until the waiter was woken or
+//! takes it out itself, both under the bucket's lock. Whether a wake-up counts is decided under the
+//! lock, too: a coroutine whose wait has just ended for another reason stays queued, to be taken
+//! out by itself, and somebody else is woken. So the number of those woken is exact, and what the
+//! waker does to its own object under the lock is done before any of them can go on. What takes
+//! time, making them run, comes after the lock.
+
+use std::cell::UnsafeCell;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+
+use lisle_core::{Cause, List, RawSpin, Woken};
+use lisle_sys::futex;
+
+use crate::mn::task::Task;
+use crate::mn::wait::make_ready;
+use crate::mn::worker::Alarm;
+
+/// Buckets; with many more waiters than this the queues grow.
+const BUCKETS: usize = 8192;
+
+#[repr(align(64))]
+pub(super) struct Bucket {
+    lock: RawSpin,
+    /// Nodes of this bucket, and coroutines that are about to look at their word.
+    pub(super) waiters: AtomicU32,
+    /// OS threads that wait in the kernel for a word of this bucket.
+    pub(super) in_kernel: AtomicU32,
+    queue: UnsafeCell<Queue>,
+}
+
+/// A doubly linked list of nodes, oldest first.
+struct Queue {
+    head: *mut Node,
+    tail: *mut Node,
+}
+
+/// One that waits.
+pub(super) struct Node {
+    address: usize,
+    mask: u32,
+    pub(super) sleeper: Sleeper,
+    queued: bool,
+    next: *mut Node,
+    prev: *mut Node,
+}
+
+/// How to wake it.
+#[derive(Clone, Copy)]
+pub(super) enum Sleeper {
+    Coroutine(Alarm),
+    /// An OS thread sleeps while this word is 0. It does not return before the word is 1.
+    Thread(*const AtomicU32),
+}
+
+// SAFETY: the queue and the nodes in it are touched under the lock alone.
+unsafe impl Sync for Bucket {}
+
+static LOT: [Bucket; BUCKETS] = [const {
+    Bucket {
+        lock: RawSpin::new(),
+        waiters: AtomicU32::new(0),
+        in_kernel: AtomicU32::new(0),
+        queue: UnsafeCell::new(Queue { head: ptr::null_mut(), tail: ptr::null_mut() }),
+    }
+}; BUCKETS];
+
+/// The bucket of the words at and around `address`.
+pub(super) fn bucket(address: usize) -> &'static Bucket {
+    // Fibonacci hashing: words are at least four bytes apart.
+    let hash = (address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    &LOT[hash >> (64 - BUCKETS.trailing_zeros())]
+}
+
+/// Empties the lot, in the child of a fork: who waits in it does not exist there.
+pub(crate) fn forget_after_fork() {
+    for bucket in &LOT {
+        if bucket.lock.try_lock() && bucket.waiters.load(Ordering::Relaxed) == 0 {
+            // SAFETY: locked just now.
+            unsafe { bucket.lock.unlock() };
+            continue;
+        }
+        // Whoever held the lock does not exist either.
+        // SAFETY: the child has this one thread, so nobody else touches the queue.
+        unsafe {
+            *bucket.queue.get() = Queue { head: ptr::null_mut(), tail: ptr::null_mut() };
+            bucket.lock.unlock();
+        }
+        bucket.waiters.store(0, Ordering::Relaxed);
+        bucket.in_kernel.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Bucket {
+    /// Whether there may be nodes, and OS threads in the kernel. False is certain; true may be
+    /// about another word.
+    pub(super) fn anybody(&self) -> (bool, bool) {
+        fence(Ordering::SeqCst);
+        (self.waiters.load(Ordering::Relaxed) != 0, self.in_kernel.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Runs `f` with the waiters for `address` under the lock, then makes those run that it woke.
+    pub(super) fn with<R>(&self, address: usize, f: impl FnOnce(&mut Waiters<'_>) -> R) -> R {
+        self.lock.lock();
+        // SAFETY: the lock is held until `waiters` has been taken apart.
+        let queue = unsafe { &mut *self.queue.get() };
+        let mut waiters =
+            Waiters { queue, address, coroutines: List::new(), threads: ptr::null_mut() };
+        let result = f(&mut waiters);
+        let Waiters { mut coroutines, threads, .. } = waiters;
+        // SAFETY: locked above.
+        unsafe { self.lock.unlock() };
+        while let Some(task) = coroutines.pop() {
+            // SAFETY: headers are never freed, and it was this waker that ended the wait.
+            make_ready(unsafe { task.as_ref() });
+        }
+        wake_threads(threads);
+        result
+    }
+}
+
+/// Wakes the OS threads of the nodes linked from `node`.
+fn wake_threads(mut node: *mut Node) {
+    // SAFETY: the thread of a node waits until its word is 1, so that the node is there until then.
+    while let Some(woken) = unsafe { node.as_ref() } {
+        node = woken.next;
+        if let Sleeper::Thread(word) = woken.sleeper {
+            // SAFETY: as above.
+            let word = unsafe { &*word };
+            word.store(1, Ordering::Release);
+            // The word may be gone by now. The kernel looks for sleepers by the address alone.
+            futex::wake(word, 1);
+        }
+    }
+}
+
+/// The waiters for one address, while the bucket is locked.
+pub struct Waiters<'a> {
+    queue: &'a mut Queue,
+    address: usize,
+    /// Coroutines that were woken and are to be made ready.
+    coroutines: List<Task>,
+    /// Nodes of OS threads that were woken, linked by `next`.
+    threads: *mut Node,
+}
+
+impl Waiters<'_> {
+    /// Whether anybody waits whose mask has a bit in common with `mask`.
+    pub fn any(&self, mask: u32) -> bool {
+        let mut node = self.queue.head;
+        // SAFETY: queued nodes are alive.
+        while let Some(waiter) = unsafe { node.as_ref() } {
+            if waiter.address == self.address && waiter.mask & mask != 0 {
+                return true;
+            }
+            node = waiter.next;
+        }
+        false
+    }
+
+    /// Wakes up to `count` waiters whose mask has a bit in common with `mask`, oldest first;
+    /// returns how many there were.
+    pub fn wake(&mut self, mask: u32, count: usize) -> usize {
+        let (mut woken, mut node) = (0, self.queue.head);
+        // SAFETY: queued nodes are alive.
+        while let Some(waiter) = unsafe { node.as_mut() } {
+            if woken == count {
+                break;
+            }
+            let next = waiter.next;
+            if waiter.address == self.address && waiter.mask & mask != 0 && self.decide(waiter) {
+                woken += 1;
+            }
+            node = next;
+        }
+        woken
+    }
+
+    /// Ends one waiter's wait, unless it has ended for another reason.
+    fn decide(&mut self, node: &mut Node) -> bool {
+        let place = ptr::from_mut(node);
+        // Taken out first, because a waiter that has not left its stack yet goes on as soon as its
+        // wait is over, without the lock.
+        // SAFETY: in this queue; the lock is held.
+        unsafe { self.queue.remove(place) };
+        match node.sleeper {
+            Sleeper::Coroutine(Alarm { task, ticket }) => {
+                match task.wait.wake(ticket, Cause::WAKE) {
+                    Woken::Lost => {
+                        // SAFETY: its waiter takes the lock before it goes on, so it is alive; its
+                        // neighbours are the same, since the lock is held.
+                        unsafe { self.queue.put_back(place) };
+                        return false;
+                    }
+                    Woken::Early => {}
+                    // SAFETY: we alone own it now, so it is in no other list.
+                    Woken::Owner => unsafe { self.coroutines.push(NonNull::from(task)) },
+                }
+            }
+            Sleeper::Thread(_) => {
+                // The thread leaves the node alone until its word is 1.
+                node.next = self.threads;
+                self.threads = place;
+            }
+        }
+        true
+    }
+
+    /// Queues a node for this address.
+    ///
+    /// # Safety
+    /// The node is in no queue and stays in place until [`withdraw`](Self::withdraw) has said that
+    /// it is in none.
+    pub(super) unsafe fn enter(&mut self, node: NonNull<Node>) {
+        // SAFETY: the caller's obligation.
+        unsafe { self.queue.push(node.as_ptr()) };
+    }
+
+    /// Takes a node out if it is still queued. Whether it was: if not, its waiter was woken.
+    ///
+    /// # Safety
+    /// The node is alive, of this address, and was once queued.
+    pub(super) unsafe fn withdraw(&mut self, node: NonNull<Node>) -> bool {
+        // SAFETY: the caller's obligation; nodes are touched under the lock, which is held.
+        unsafe {
+            let queued = node.as_ref().queued;
+            if queued {
+                self.queue.remove(node.as_ptr());
+            }
+            queued
+        }
+    }
+}
+
+impl Node {
+    /// A node that is in no queue.
+    pub(super) fn new(address: usize, mask: u32, sleeper: Sleeper) -> Self {
+        Node { address, mask, sleeper, queued: false, next: ptr::null_mut(), prev: ptr::null_mut() }
+    }
+}
+
+impl Queue {
+    /// # Safety
+    /// The bucket's lock is held; the node is in no queue and stays in place until unlinked.
+    unsafe fn push(&mut self, node: *mut Node) {
+        // SAFETY: the caller's obligation; the tail is alive since it is queued.
+        unsafe {
+            (*node).next = ptr::null_mut();
+            (*node).prev = self.tail;
+            match self.tail.as_mut() {
+                Some(tail) => tail.next = node,
+                None => self.head = node,
+            }
+            (*node).queued = true;
+        }
+        self.tail = node;
+    }
+
+    /// Undoes a [`remove`](Self::remove).
+    ///
+    /// # Safety
+    /// The bucket's lock has been held since; the node is alive.
+    unsafe fn put_back(&mut self, node: *mut Node) {
+        // SAFETY: the caller's obligation; the neighbours are still those of then.
+        unsafe {
+            match (*node).prev.as_mut() {
+                Some(prev) => prev.next = node,
+                None => self.head = node,
+            }
+            match (*node).next.as_mut() {
+                Some(next) => next.prev = node,
+                None => self.tail = node,
+            }
+            (*node).queued = true;
+        }
+    }
+
+    /// # Safety
+    /// The bucket's lock is held; the node is in this queue.
+    unsafe fn remove(&mut self, node: *mut Node) {
+        // SAFETY: the caller's obligation; neighbours are alive since they are queued.
+        unsafe {
+            match (*node).prev.as_mut() {
+                Some(prev) => prev.next = (*node).next,
+                None => self.head = (*node).next,
+            }
+            match (*node).next.as_mut() {
+                Some(next) => next.prev = (*node).prev,
+                None => self.tail = (*node).prev,
+            }
+            (*node).queued = false;
+        }
+    }
+}
