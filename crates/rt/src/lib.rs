@@ -34,7 +34,7 @@ pub use config::{AlreadyStarted, Config, PollerKind};
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
     Runtime, TaskRef, begin_io, blocking, can_suspend, closed, closing, current, current_name,
-    descriptor, install, lot, park, pin, request, sleep, sleep_until, unpin, yield_now,
+    descriptor, install, lot, park, pin, request, sleep, sleep_until, thread_id, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

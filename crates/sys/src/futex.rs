@@ -21,8 +21,13 @@ pub fn wait(word: &AtomicU32, expected: u32, deadline: Option<u64>) -> Result<()
 
 /// Wakes up to `count` sleepers of `word`; returns how many there were.
 pub fn wake(word: &AtomicU32, count: u32) -> usize {
+    wake_at(word.as_ptr(), count)
+}
+
+/// As [`wake`], for a word that may be gone.
+pub fn wake_at(word: *const u32, count: u32) -> usize {
     let op = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
-    let args = [word.as_ptr() as usize, op, count.min(i32::MAX as u32) as usize, 0, 0, 0];
+    let args = [word as usize, op, count.min(i32::MAX as u32) as usize, 0, 0, 0];
     // SAFETY: the kernel does not read the word, it looks for sleepers by its address.
     unsafe { syscall(libc::SYS_futex, args) }.unwrap_or(0)
 }

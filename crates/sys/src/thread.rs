@@ -2,6 +2,12 @@
 
 use crate::syscall;
 
+/// Its id.
+pub fn id() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { syscall(libc::SYS_gettid, [0; 6]) }.map_or(0, |id| id as u32)
+}
+
 /// Lets others run on this core.
 pub fn yield_now() {
     // SAFETY: no arguments.

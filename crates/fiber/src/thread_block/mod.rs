@@ -25,6 +25,7 @@
 //! 3. `_dl_allocate_tls_init` to make a block new again: it forgets the allocator's cache, loses
 //!    memory of dynamic thread-locals, and its second argument changed meaning between releases.
 
+mod id;
 mod keys;
 mod list;
 mod modules;
@@ -37,12 +38,15 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use id::{FIRST_ID, LAST_ID};
 use list::StackList;
 use modules::Modules;
 use symbols::Symbols;
 use template::{Template, Word};
 
 use crate::arch;
+
+pub use id::{is_block, thread_id};
 
 /// Why thread blocks cannot be made on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,22 +96,6 @@ impl fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
-/// Offset of the thread id in control blocks, once known; for [`is_block`].
-static OFFSET_TID: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether the FS base `fs` of a running thread selects a block of ours rather than an OS thread's
-/// own: its id is one that the kernel never gives. Allowed in signal handlers.
-///
-/// # Safety
-/// `fs` is the FS base of a thread.
-pub unsafe fn is_block(fs: usize) -> bool {
-    let offset = OFFSET_TID.load(Ordering::Relaxed);
-    // SAFETY: a field of the thread's control block, by the caller's obligation.
-    offset != 0
-        && (FIRST_ID..=LAST_ID)
-            .contains(&unsafe { ptr::read_volatile((fs + offset) as *const u32) })
-}
-
 /// How this process's C library wants its threads; made once.
 #[derive(Debug)]
 pub struct Blocks {
@@ -130,12 +118,6 @@ pub struct ThreadBlock {
     pub stack_top: usize,
 }
 
-/// Pseudo thread ids: above every id the kernel gives (2^22), below the bits that futexes of
-/// owned locks use (2^30). The kernel answers "no such thread" for them, which the library takes
-/// for one that has just ended.
-const FIRST_ID: u32 = 0x2000_0000;
-const LAST_ID: u32 = 0x3fff_ffff;
-
 /// The C library's `LC_GLOBAL_LOCALE`, which crate libc lacks.
 const GLOBAL_LOCALE: libc::locale_t = ptr::without_provenance_mut(usize::MAX);
 
@@ -152,7 +134,7 @@ impl Blocks {
             return Err(Unsupported::ShadowStack);
         }
         let symbols = Symbols::look_up()?;
-        OFFSET_TID.store(symbols.offset_tid, Ordering::Relaxed);
+        id::note(symbols.offset_tid);
         let template = Template::take(&symbols)?;
         let modules = Modules::new(&symbols);
         let list = StackList::new(symbols.stack_user);

@@ -121,7 +121,7 @@ fn number(name: &'static CStr) -> Result<usize, Unsupported> {
 }
 
 /// The offset in a descriptor.
-fn offset(name: &'static CStr) -> Result<usize, Unsupported> {
+pub(super) fn offset(name: &'static CStr) -> Result<usize, Unsupported> {
     // SAFETY: descriptors are three 32-bit numbers, the offset last.
     Ok(unsafe { (*(address(name)? as *const [u32; 3]))[2] } as usize)
 }

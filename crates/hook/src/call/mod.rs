@@ -6,6 +6,7 @@ mod descriptors;
 mod files;
 mod folders;
 mod futex;
+mod locks;
 mod messages;
 mod names;
 mod opening;

@@ -43,7 +43,7 @@ unsafe extern "C-unwind" fn nanosleep(request: *const timespec, rest: *mut times
 
 /// See clock_nanosleep(2): returns the error number, and leaves `errno` alone.
 #[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn clock_nanosleep(
+pub(super) unsafe extern "C-unwind" fn clock_nanosleep(
     id: clockid_t,
     flags: i32,
     request: *const timespec,

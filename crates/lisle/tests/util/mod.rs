@@ -11,6 +11,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 mod actor;
+pub(crate) mod c_locks;
 mod child;
 mod folder;
 mod net;

@@ -36,6 +36,7 @@ use task::Task;
 
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
+pub use lisle_fiber::thread_id;
 pub use turn::{begin_io, yield_now};
 
 /// The running M:N runtime.

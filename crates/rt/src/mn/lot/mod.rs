@@ -56,6 +56,7 @@ pub fn wait(
         deadline: Option<u64>,
     }
     impl Line for Futex<'_> {
+        const SETTLES: bool = false;
         fn admit(&self, _: &mut Waiters<'_>) -> bool {
             self.word.load(Ordering::SeqCst) == self.expected
         }

@@ -45,6 +45,10 @@ pub enum Until {
 
 /// What a waiter does besides waiting; see [`park`].
 pub trait Line {
+    /// Whether those who wake change the object's words after they have woken somebody, still under
+    /// the lock. Then the woken one goes on after that.
+    const SETTLES: bool = true;
+
     /// Whether to wait. Otherwise the waiter has what it wants.
     fn admit(&self, others: &mut Waiters<'_>) -> bool;
 
@@ -89,7 +93,7 @@ pub fn park(address: usize, mask: u32, line: &impl Line) -> Parked {
     }
 }
 
-fn park_coroutine(address: usize, mask: u32, line: &impl Line, mut wait: Wait) -> Parked {
+fn park_coroutine<L: Line>(address: usize, mask: u32, line: &L, mut wait: Wait) -> Parked {
     let mut node = Node::new(address, mask, Sleeper::Coroutine(wait.alarm()));
     let place = NonNull::from(&mut node);
     let bucket = bucket(address);
@@ -106,6 +110,9 @@ fn park_coroutine(address: usize, mask: u32, line: &impl Line, mut wait: Wait) -
             Until::Past => wait.disarm().err().unwrap_or(Cause::TIMEOUT),
         };
         if cause == Cause::WAKE {
+            if L::SETTLES {
+                bucket.with(address, |_| ());
+            }
             left(bucket);
             if refused {
                 line.pass_on();

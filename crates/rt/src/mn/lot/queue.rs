@@ -128,10 +128,9 @@ fn wake_threads(mut node: *mut Node) {
         node = woken.next;
         if let Sleeper::Thread(word) = woken.sleeper {
             // SAFETY: as above.
-            let word = unsafe { &*word };
-            word.store(1, Ordering::Release);
-            // The word may be gone by now. The kernel looks for sleepers by the address alone.
-            futex::wake(word, 1);
+            unsafe { &*word }.store(1, Ordering::Release);
+            // The word may be gone by now.
+            futex::wake_at(word.cast(), 1);
         }
     }
 }

@@ -1,0 +1,84 @@
+//! Who the C library thinks is running: the thread id in the control block.
+
+use std::arch::asm;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::symbols;
+
+/// Pseudo thread ids: above every id the kernel gives (2^22), below the bits that futexes of
+/// owned locks use (2^30). The kernel answers "no such thread" for them, which the library takes
+/// for one that has just ended.
+pub(super) const FIRST_ID: u32 = 0x2000_0000;
+pub(super) const LAST_ID: u32 = 0x3fff_ffff;
+
+/// Offset of the thread id in control blocks.
+///
+/// | value | meaning |
+/// |---|---|
+/// | 0 | nobody has asked yet |
+/// | [`UNKNOWN`] | the C library does not tell, or not the truth |
+/// | other | the offset |
+///
+/// Relaxed: it is a constant of the process, and guards nothing.
+static OFFSET: AtomicUsize = AtomicUsize::new(0);
+const UNKNOWN: usize = usize::MAX;
+
+/// The id by which the C library's locks know the running thread, OS thread or coroutine.
+#[inline]
+pub fn thread_id() -> u32 {
+    match OFFSET.load(Ordering::Relaxed) {
+        0 => look_up(),
+        UNKNOWN => lisle_sys::thread::id(),
+        // SAFETY: the offset is that of a field of the running thread's control block.
+        offset => unsafe { own_field(offset) },
+    }
+}
+
+/// # Safety
+/// `offset` is that of a 32-bit field in control blocks.
+#[inline]
+unsafe fn own_field(offset: usize) -> u32 {
+    let id: u32;
+    // SAFETY: the caller's obligation. Not `pure`: another thread may run this code next.
+    unsafe {
+        asm!(
+            "mov {id:e}, fs:[{offset}]",
+            id = out(reg) id,
+            offset = in(reg) offset,
+            options(nostack, readonly, preserves_flags),
+        );
+    }
+    id
+}
+
+#[cold]
+fn look_up() -> u32 {
+    let id = lisle_sys::thread::id();
+    // No coroutine has run before `note`, so this is an OS thread, and its id the kernel's.
+    let offset = symbols::offset(c"_thread_db_pthread_tid")
+        .ok()
+        // SAFETY: where the library's descriptor says.
+        .filter(|offset| unsafe { own_field(*offset) } == id);
+    OFFSET.store(offset.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    id
+}
+
+/// Notes the offset, before there are blocks.
+pub(super) fn note(offset: usize) {
+    OFFSET.store(offset, Ordering::Relaxed);
+}
+
+/// Whether the FS base `fs` of a running thread selects a block of ours rather than an OS thread's
+/// own: its id is one that the kernel never gives. Allowed in signal handlers.
+///
+/// # Safety
+/// `fs` is the FS base of a thread.
+pub unsafe fn is_block(fs: usize) -> bool {
+    let offset = OFFSET.load(Ordering::Relaxed);
+    // SAFETY: a field of the thread's control block, by the caller's obligation.
+    offset != 0
+        && offset != UNKNOWN
+        && (FIRST_ID..=LAST_ID)
+            .contains(&unsafe { ptr::read_volatile((fs + offset) as *const u32) })
+}

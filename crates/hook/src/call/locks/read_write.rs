@@ -1,0 +1,301 @@
+//! Read-write locks.
+//!
+//! | bits of `state` | meaning | changed |
+//! |---|---|---|
+//! | `WRITER` | a writer has the lock | by who takes it and who gives it back |
+//! | readers, below | how many readers have it | the same |
+//! | `QUEUED` | somebody is queued, or was a moment ago | under the lock of the queue |
+//!
+//! Without `QUEUED` taking and giving back is one compare-exchange. With it, giving back happens
+//! under the lock of the queue: the lock is handed to whom it is given, in one step, so that nobody
+//! can come in between and the woken ones do not touch the word again. Whoever wants to be queued
+//! sets the bit under the same lock while somebody has the lock (or, where writers are preferred,
+//! while one of them is queued), so the one who has it will look.
+//!
+//! Who comes first is as with the C library: readers, who may also enter while writers wait; with
+//! `PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP` writers, for whom readers wait.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use libc::{clockid_t, pthread_rwlock_t, timespec};
+use lisle_rt::lot::{self, Line, Parked, Until, Waiters};
+
+use super::deadline::{Deadline, until};
+use crate::real::real;
+
+/// A read-write lock. What its initialisers set is where the C library has it.
+#[repr(C)]
+struct ReadWrite {
+    state: AtomicU32,
+    unused: [u32; 5],
+    /// The thread that has it for writing, 0 if none.
+    writer: AtomicU32,
+    /// 0 if it is not shared between processes.
+    shared: AtomicI32,
+    padding: [u32; 4],
+    flags: AtomicU32,
+}
+
+const WRITER: u32 = 1 << 31;
+const QUEUED: u32 = 1 << 30;
+const READERS: u32 = QUEUED - 1;
+
+/// Masks of those who wait.
+const READS: u32 = 1;
+const WRITES: u32 = 2;
+
+/// `PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP`.
+const PREFER_WRITER: u32 = 2;
+
+/// One that wants the lock.
+struct Wish<'a> {
+    lock: &'a ReadWrite,
+    writes: bool,
+    deadline: Option<Deadline>,
+}
+
+impl Line for Wish<'_> {
+    fn admit(&self, others: &mut Waiters<'_>) -> bool {
+        let may_pass = self.writes || !self.lock.prefers_writers() || !others.any(WRITES);
+        let change = |state| match self.lock.entered(state, self.writes) {
+            Some(entered) if may_pass => Some(entered),
+            _ => Some(state | QUEUED),
+        };
+        let old = self.lock.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, change);
+        let old = old.unwrap_or_else(|state| state);
+        !(may_pass && self.lock.entered(old, self.writes).is_some())
+    }
+
+    fn until(&self) -> Until {
+        until(self.deadline)
+    }
+
+    /// Readers may have waited for this writer alone.
+    fn give_up(&self, others: &mut Waiters<'_>) {
+        let state = &self.lock.state;
+        if self.writes && !others.any(WRITES) && others.any(READS) {
+            // In for them, so that no writer can come in between.
+            let enter = |state| self.lock.entered(state, false);
+            if state.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_ok() {
+                let readers = others.wake(READS, usize::MAX) as u32;
+                state.fetch_add(readers, Ordering::Relaxed);
+                state.fetch_sub(1, Ordering::Release);
+            }
+        }
+        if !others.any(lot::ANY) {
+            state.fetch_and(!QUEUED, Ordering::Relaxed);
+        }
+    }
+}
+
+impl ReadWrite {
+    /// # Safety
+    /// `lock` is a read-write lock that lives for `'a`.
+    unsafe fn from_ptr<'a>(lock: *mut pthread_rwlock_t) -> &'a Self {
+        // SAFETY: the caller's obligation; every field in use is an atomic.
+        unsafe { &*lock.cast() }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed) != 0
+    }
+
+    fn prefers_writers(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) == PREFER_WRITER
+    }
+
+    fn is_mine(&self) -> bool {
+        self.writer.load(Ordering::Relaxed) == lisle_rt::thread_id()
+    }
+
+    fn address(&self) -> usize {
+        self.state.as_ptr() as usize
+    }
+
+    /// The state after another one has entered; None if it has to wait.
+    fn entered(&self, state: u32, writes: bool) -> Option<u32> {
+        if writes {
+            (state & (WRITER | READERS) == 0).then_some(state | WRITER)
+        } else {
+            (state & WRITER == 0).then_some(state + 1)
+        }
+    }
+
+    /// Enters at once, if that does not need the queue.
+    #[inline]
+    fn enter(&self, writes: bool) -> bool {
+        let passes_queue = writes || !self.prefers_writers();
+        self.state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                let asks_queue = state & QUEUED != 0 && !passes_queue;
+                self.entered(state, writes).filter(|_| !asks_queue)
+            })
+            .is_ok()
+    }
+
+    /// Enters, or says why not. `deadline` is asked when the caller has to wait; None from it is
+    /// `EINVAL`.
+    fn lock(&self, writes: bool, deadline: impl FnOnce() -> Option<Option<Deadline>>) -> i32 {
+        if self.is_mine() {
+            return libc::EDEADLK;
+        }
+        if !writes && self.state.load(Ordering::Relaxed) & READERS == READERS {
+            return libc::EAGAIN;
+        }
+        if !self.enter(writes) {
+            let Some(deadline) = deadline() else { return libc::EINVAL };
+            let mask = if writes { WRITES } else { READS };
+            let wish = Wish { lock: self, writes, deadline };
+            if lot::park(self.address(), mask, &wish) == Parked::TimedOut {
+                return libc::ETIMEDOUT;
+            }
+        }
+        if writes {
+            self.writer.store(lisle_rt::thread_id(), Ordering::Relaxed);
+        }
+        0
+    }
+
+    fn try_lock(&self, writes: bool) -> i32 {
+        if !writes && self.state.load(Ordering::Relaxed) & READERS == READERS {
+            return libc::EAGAIN;
+        }
+        let queue_decides = || {
+            lot::with_waiters(self.address(), |others| {
+                !others.any(WRITES)
+                    && self
+                        .state
+                        .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                            self.entered(state, writes)
+                        })
+                        .is_ok()
+            })
+        };
+        if !self.enter(writes) && (writes || !self.prefers_writers() || !queue_decides()) {
+            return libc::EBUSY;
+        }
+        if writes {
+            self.writer.store(lisle_rt::thread_id(), Ordering::Relaxed);
+        }
+        0
+    }
+
+    fn unlock(&self) -> i32 {
+        let writes = self.is_mine();
+        if writes {
+            self.writer.store(0, Ordering::Relaxed);
+        }
+        let leave = |state: u32| {
+            let left = if writes { state & !WRITER } else { state.wrapping_sub(1) };
+            // The last one out looks after those who wait.
+            (state & QUEUED == 0 || left & READERS != 0).then_some(left)
+        };
+        if self.state.fetch_update(Ordering::Release, Ordering::Relaxed, leave).is_err() {
+            lot::with_waiters(self.address(), |waiters| self.hand_over(writes, waiters));
+        }
+        0
+    }
+
+    /// Leaves, and gives the lock to those whose turn it is.
+    fn hand_over(&self, writes: bool, waiters: &mut Waiters<'_>) {
+        // Readers may have come since; then this one is not the last. The last one makes the lock a
+        // writer's, so that nobody comes in between.
+        let leave = |state: u32| match state & READERS {
+            _ if writes => Some(state),
+            1 => Some((state - 1) | WRITER),
+            _ => Some(state - 1),
+        };
+        let old = self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, leave);
+        if !writes && old.is_ok_and(|state| state & READERS > 1) {
+            return;
+        }
+        let (mut readers, mut writer) = (0, 0);
+        if writes && !self.prefers_writers() {
+            readers = waiters.wake(READS, usize::MAX) as u32;
+        }
+        if readers == 0 {
+            writer = waiters.wake(WRITES, 1) as u32;
+        }
+        if readers + writer == 0 {
+            readers = waiters.wake(READS, usize::MAX) as u32;
+        }
+        let queued = if waiters.any(lot::ANY) { QUEUED } else { 0 };
+        // Who was woken looks at the word when the queue is unlocked.
+        self.state.store(readers | (writer * WRITER) | queued, Ordering::Release);
+    }
+}
+
+/// Defines hooks that lock: for writing or not, and how long.
+macro_rules! locking {
+    ($($name:ident($($argument:ident: $kind:ty),*): $writes:expr, $check:expr, $deadline:expr;)*)
+    => {$(
+        #[doc = concat!("See ", stringify!($name), "(3).")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C-unwind" fn $name(
+            lock: *mut pthread_rwlock_t $(, $argument: $kind)*
+        ) -> i32 {
+            // SAFETY: a live lock, by the caller's obligation.
+            let this = unsafe { ReadWrite::from_ptr(lock) };
+            if this.is_shared() {
+                return lisle_rt::blocking(|| real!(
+                    $name(lock $(, $argument)*): fn(*mut pthread_rwlock_t $(, $kind)*) -> i32
+                ));
+            }
+            if !$check {
+                return libc::EINVAL;
+            }
+            this.lock($writes, $deadline)
+        }
+    )*};
+}
+
+/// No deadline.
+fn never() -> Option<Option<Deadline>> {
+    Some(None)
+}
+
+locking! {
+    pthread_rwlock_rdlock(): false, true, never;
+    __pthread_rwlock_rdlock(): false, true, never;
+    pthread_rwlock_wrlock(): true, true, never;
+    __pthread_rwlock_wrlock(): true, true, never;
+    pthread_rwlock_timedrdlock(time: *const timespec): false, true,
+        // SAFETY: a live timespec, by the caller's obligation.
+        || unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);
+    pthread_rwlock_timedwrlock(time: *const timespec): true, true,
+        // SAFETY: as above.
+        || unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);
+    pthread_rwlock_clockrdlock(clock: clockid_t, time: *const timespec): false,
+        Deadline::knows(clock),
+        // SAFETY: as above.
+        || unsafe { Deadline::read(clock, time) }.map(Some);
+    pthread_rwlock_clockwrlock(clock: clockid_t, time: *const timespec): true,
+        Deadline::knows(clock),
+        // SAFETY: as above.
+        || unsafe { Deadline::read(clock, time) }.map(Some);
+}
+
+/// Defines hooks that never wait.
+macro_rules! trying {
+    ($($name:ident: $call:expr;)*) => {$(
+        #[doc = concat!("See ", stringify!($name), "(3).")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C-unwind" fn $name(lock: *mut pthread_rwlock_t) -> i32 {
+            // SAFETY: a live lock, by the caller's obligation.
+            let this = unsafe { ReadWrite::from_ptr(lock) };
+            if this.is_shared() {
+                return real!($name(lock): fn(*mut pthread_rwlock_t) -> i32);
+            }
+            $call(this)
+        }
+    )*};
+}
+
+trying! {
+    pthread_rwlock_tryrdlock: |this: &ReadWrite| this.try_lock(false);
+    __pthread_rwlock_tryrdlock: |this: &ReadWrite| this.try_lock(false);
+    pthread_rwlock_trywrlock: |this: &ReadWrite| this.try_lock(true);
+    __pthread_rwlock_trywrlock: |this: &ReadWrite| this.try_lock(true);
+    pthread_rwlock_unlock: ReadWrite::unlock;
+    __pthread_rwlock_unlock: ReadWrite::unlock;
+}
