@@ -241,3 +241,40 @@ fn a_writer_that_gives_up() {
         }
     });
 }
+
+/// A coroutine that ends with a robust mutex leaves it to whoever comes or waits, coroutine or OS
+/// thread.
+#[test]
+fn a_robust_mutex_whose_owner_is_gone() {
+    everywhere(|| {
+        for waiter in 0..2 {
+            let shared = Arc::new(mutex(libc::PTHREAD_MUTEX_ERRORCHECK, Trait::Robust));
+            let (theirs, others) = (Arc::clone(&shared), Arc::clone(&shared));
+            let held = Arc::new(AtomicU32::new(0));
+            let stage = Arc::clone(&held);
+            let owner = lisle::spawn(move || {
+                lock(&theirs);
+                stage.store(1, Ordering::Release);
+                yield_until(|| stage.load(Ordering::Acquire) == 2);
+            });
+            yield_until(|| held.load(Ordering::Acquire) == 1);
+            let waiter = Actor::spawn(waiter, move || {
+                // SAFETY: a live mutex.
+                let result = unsafe { libc::pthread_mutex_lock(others.get()) };
+                // SAFETY: as above.
+                assert_eq!(unsafe { libc::pthread_mutex_consistent(others.get()) }, 0);
+                unlock(&others);
+                result
+            });
+            // That somebody waits is in the word, which comes first.
+            // SAFETY: a live mutex, whose word is an atomic.
+            let word = unsafe { &*shared.get().cast::<AtomicU32>() };
+            yield_until(|| word.load(Ordering::Relaxed) & 1 << 31 != 0);
+            held.store(2, Ordering::Release);
+            owner.join().unwrap();
+            assert_eq!(waiter.join(), libc::EOWNERDEAD);
+            lock(&shared);
+            unlock(&shared);
+        }
+    });
+}

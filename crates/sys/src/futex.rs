@@ -26,8 +26,16 @@ pub fn wake(word: &AtomicU32, count: u32) -> usize {
 
 /// As [`wake`], for a word that may be gone.
 pub fn wake_at(word: *const u32, count: u32) -> usize {
-    let op = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
-    let args = [word as usize, op, count.min(i32::MAX as u32) as usize, 0, 0, 0];
+    wake_by(libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, word, count)
+}
+
+/// As [`wake`], for those who wait for a word that processes share.
+pub fn wake_shared(word: &AtomicU32, count: u32) -> usize {
+    wake_by(libc::FUTEX_WAKE, word.as_ptr(), count)
+}
+
+fn wake_by(op: i32, word: *const u32, count: u32) -> usize {
+    let args = [word as usize, op as usize, count.min(i32::MAX as u32) as usize, 0, 0, 0];
     // SAFETY: the kernel does not read the word, it looks for sleepers by its address.
     unsafe { syscall(libc::SYS_futex, args) }.unwrap_or(0)
 }

@@ -29,6 +29,7 @@ mod id;
 mod keys;
 mod list;
 mod modules;
+mod robust;
 mod selftest;
 mod symbols;
 mod template;
@@ -41,6 +42,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use id::{FIRST_ID, LAST_ID};
 use list::StackList;
 use modules::Modules;
+use robust::RobustList;
 use symbols::Symbols;
 use template::{Template, Word};
 
@@ -103,6 +105,7 @@ pub struct Blocks {
     template: Template,
     modules: Modules,
     list: StackList,
+    robust: Option<RobustList>,
     next_id: AtomicU32,
     /// Where in the control block the library notes that a key value was ever set, once the
     /// self-test has found it; 0 before.
@@ -139,9 +142,10 @@ impl Blocks {
         let modules = Modules::new(&symbols);
         let list = StackList::new(symbols.stack_user);
         list.verify()?;
+        let robust = RobustList::find(&template.words, symbols.offset_tid);
         let next_id = AtomicU32::new(FIRST_ID);
         let keys_used = AtomicUsize::new(0);
-        let blocks = Blocks { symbols, template, modules, list, next_id, keys_used };
+        let blocks = Blocks { symbols, template, modules, list, robust, next_id, keys_used };
         selftest::run(&blocks)?;
         Ok(blocks)
     }
@@ -244,7 +248,7 @@ impl Blocks {
     }
 
     /// Runs the destructors of the running thread's thread-locals, then those of its pthread key
-    /// values, in the order a real thread's end has them.
+    /// values, in the order a real thread's end has them, and leaves its robust mutexes.
     ///
     /// # Safety
     /// The running stack belongs to a block of ours, and the coroutine's code is over.
@@ -262,6 +266,9 @@ impl Blocks {
                 *flag = 0;
                 // What those registered must not wait for the next coroutine's end.
                 (self.symbols.call_tls_destructors)();
+            }
+            if let Some(robust) = self.robust {
+                robust.leave(fs, thread_id());
             }
         }
     }

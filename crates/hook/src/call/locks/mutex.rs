@@ -91,7 +91,7 @@ impl Mutex {
     }
 
     /// Locks it once more if the caller has it; what to return, if that is all.
-    fn relock(&self, kind: Kind, again: i32) -> Option<i32> {
+    fn relock(&self, kind: Kind) -> Option<i32> {
         match kind {
             Kind::Recursive if self.is_mine() => {
                 let depth = self.depth.load(Ordering::Relaxed).checked_add(1);
@@ -99,7 +99,7 @@ impl Mutex {
                 self.depth.store(depth, Ordering::Relaxed);
                 Some(0)
             }
-            Kind::ErrorCheck if self.is_mine() => Some(again),
+            Kind::ErrorCheck if self.is_mine() => Some(libc::EDEADLK),
             _ => None,
         }
     }
@@ -141,7 +141,7 @@ impl Mutex {
     #[inline]
     fn lock(&self, kind: Kind, deadline: impl FnOnce() -> Option<Option<Deadline>>) -> i32 {
         if kind != Kind::Plain
-            && let Some(result) = self.relock(kind, libc::EDEADLK)
+            && let Some(result) = self.relock(kind)
         {
             return result;
         }
@@ -216,7 +216,7 @@ pub(super) unsafe fn take_back(mutex: *mut pthread_mutex_t) -> i32 {
     match this.kind() {
         Some(kind) if !elided(this) => {
             // A recursive one that was not let go of entirely.
-            if kind != Kind::Recursive || this.relock(kind, 0).is_none() {
+            if kind != Kind::Recursive || this.relock(kind).is_none() {
                 this.acquire_slowly(None);
                 this.own(kind);
             }
@@ -233,13 +233,18 @@ fn elided(mutex: &Mutex) -> bool {
 
 /// Locks a mutex that is the C library's alone, from a coroutine.
 ///
+/// Tried with a deadline that is long past, which takes the mutex if it is free. `trylock` would
+/// not do: glibc's leaves a mutex locked of which it says that it cannot be recovered.
+///
 /// # Safety
 /// `mutex` is a live mutex.
 unsafe fn lock_foreign(mutex: *mut pthread_mutex_t, lock: impl FnOnce() -> i32) -> i32 {
-    match real!(pthread_mutex_trylock(mutex): fn(*mut pthread_mutex_t) -> i32) {
-        libc::EBUSY => lisle_rt::blocking(lock),
-        result => result,
-    }
+    let past = timespec { tv_sec: 0, tv_nsec: 0 };
+    let tried = real!(
+        pthread_mutex_timedlock(mutex, &raw const past):
+            fn(*mut pthread_mutex_t, *const timespec) -> i32
+    );
+    if tried == libc::ETIMEDOUT { lisle_rt::blocking(lock) } else { tried }
 }
 
 /// Defines hooks that lock: without or with a deadline, and of which clock.
@@ -288,8 +293,8 @@ pub(super) unsafe extern "C-unwind" fn pthread_mutex_trylock(mutex: *mut pthread
         return real!(pthread_mutex_trylock(mutex): fn(*mut pthread_mutex_t) -> i32);
     }
     let kind = this.kind().unwrap_or(Kind::Plain);
-    if kind == Kind::Recursive
-        && let Some(result) = this.relock(kind, libc::EBUSY)
+    if kind != Kind::Plain
+        && let Some(result) = this.relock(kind)
     {
         return result;
     }
