@@ -113,36 +113,47 @@ fn park_coroutine<L: Line>(address: usize, mask: u32, line: &L, mut wait: Wait) 
             if L::SETTLES {
                 bucket.with(address, |_| ());
             }
-            left(bucket);
-            if refused {
-                line.pass_on();
-                return Parked::Refused;
-            }
-            return Parked::Woken;
+            return leave(bucket, line, refused, Parked::Woken);
         }
-        // Whoever tries to wake this one from now on finds that its wait is over, and leaves the
-        // node in the queue.
-        let again = bucket.with(address, |others| {
+        let next = bucket.with(address, |others| {
+            // SAFETY: the node is ours, queued once, and the lock is held.
+            if !unsafe { others.has(place) } {
+                return Next::Done(Parked::Woken);
+            }
             if !refused && line.until() != Until::Past {
                 let (task, worker) = current::suspendable().expect("on a worker, as before");
                 let wait = Wait::arm(task, worker);
-                // SAFETY: the node is ours, and the lock is held.
+                // SAFETY: as above.
                 unsafe { (*place.as_ptr()).sleeper = Sleeper::Coroutine(wait.alarm()) };
-                return Some(wait);
+                return Next::Wait(wait);
             }
-            // SAFETY: ours, queued above.
+            // SAFETY: as above.
             unsafe { others.withdraw(place) };
             line.give_up(others);
-            None
+            Next::Done(Parked::TimedOut)
         });
-        match again {
-            Some(next) => wait = next,
-            None => {
-                left(bucket);
-                return if refused { Parked::Refused } else { Parked::TimedOut };
-            }
+        match next {
+            Next::Wait(next) => wait = next,
+            Next::Done(parked) => return leave(bucket, line, refused, parked),
         }
     }
+}
+
+/// The end of a coroutine's wait.
+fn leave(bucket: &Bucket, line: &impl Line, refused: bool, parked: Parked) -> Parked {
+    left(bucket);
+    match parked {
+        Parked::Woken if refused => line.pass_on(),
+        _ if refused => {}
+        _ => return parked,
+    }
+    Parked::Refused
+}
+
+/// What a coroutine does whose wait did not end by being woken.
+enum Next {
+    Wait(Wait),
+    Done(Parked),
 }
 
 fn park_thread(address: usize, mask: u32, line: &impl Line) -> Parked {

@@ -1,11 +1,10 @@
 //! Who waits for what: a hash table of queues, and taking waiters out of them.
 //!
-//! A node lies on its waiter's stack, and is in its bucket's queue until the waiter was woken or
-//! takes it out itself, both under the bucket's lock. Whether a wake-up counts is decided under the
-//! lock, too: a coroutine whose wait has just ended for another reason stays queued, to be taken
-//! out by itself, and somebody else is woken. So the number of those woken is exact, and what the
-//! waker does to its own object under the lock is done before any of them can go on. What takes
-//! time, making them run, comes after the lock.
+//! A node lies on its waiter's stack, and is in its bucket's queue until a waker takes it out, or
+//! its waiter itself, both under the bucket's lock. Being taken out by a waker is being woken: a
+//! coroutine whose deadline strikes meanwhile looks under the lock whether it is still queued, and
+//! has been woken if it is not. So no wake-up is lost on somebody who gives up, and the number of
+//! those woken is exact. Making them run, which takes time, comes after the lock.
 
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
@@ -169,7 +168,8 @@ impl Waiters<'_> {
                 break;
             }
             let next = waiter.next;
-            if waiter.address == self.address && waiter.mask & mask != 0 && self.decide(waiter) {
+            if waiter.address == self.address && waiter.mask & mask != 0 {
+                self.end(waiter);
                 woken += 1;
             }
             node = next;
@@ -177,8 +177,8 @@ impl Waiters<'_> {
         woken
     }
 
-    /// Ends one waiter's wait, unless it has ended for another reason.
-    fn decide(&mut self, node: &mut Node) -> bool {
+    /// Ends one waiter's wait.
+    fn end(&mut self, node: &mut Node) {
         let place = ptr::from_mut(node);
         // Taken out first, because a waiter that has not left its stack yet goes on as soon as its
         // wait is over, without the lock.
@@ -187,15 +187,10 @@ impl Waiters<'_> {
         match node.sleeper {
             Sleeper::Coroutine(Alarm { task, ticket }) => {
                 match task.wait.wake(ticket, Cause::WAKE) {
-                    Woken::Lost => {
-                        // SAFETY: its waiter takes the lock before it goes on, so it is alive; its
-                        // neighbours are the same, since the lock is held.
-                        unsafe { self.queue.put_back(place) };
-                        return false;
-                    }
-                    Woken::Early => {}
                     // SAFETY: we alone own it now, so it is in no other list.
                     Woken::Owner => unsafe { self.coroutines.push(NonNull::from(task)) },
+                    // Lost: its deadline has struck. It finds itself taken out.
+                    Woken::Early | Woken::Lost => {}
                 }
             }
             Sleeper::Thread(_) => {
@@ -204,7 +199,6 @@ impl Waiters<'_> {
                 self.threads = place;
             }
         }
-        true
     }
 
     /// Queues a node for this address.
@@ -215,6 +209,15 @@ impl Waiters<'_> {
     pub(super) unsafe fn enter(&mut self, node: NonNull<Node>) {
         // SAFETY: the caller's obligation.
         unsafe { self.queue.push(node.as_ptr()) };
+    }
+
+    /// Whether a node is still queued: if not, its waiter was woken.
+    ///
+    /// # Safety
+    /// As for [`withdraw`](Self::withdraw).
+    pub(super) unsafe fn has(&self, node: NonNull<Node>) -> bool {
+        // SAFETY: the caller's obligation.
+        unsafe { node.as_ref().queued }
     }
 
     /// Takes a node out if it is still queued. Whether it was: if not, its waiter was woken.
@@ -255,25 +258,6 @@ impl Queue {
             (*node).queued = true;
         }
         self.tail = node;
-    }
-
-    /// Undoes a [`remove`](Self::remove).
-    ///
-    /// # Safety
-    /// The bucket's lock has been held since; the node is alive.
-    unsafe fn put_back(&mut self, node: *mut Node) {
-        // SAFETY: the caller's obligation; the neighbours are still those of then.
-        unsafe {
-            match (*node).prev.as_mut() {
-                Some(prev) => prev.next = node,
-                None => self.head = node,
-            }
-            match (*node).next.as_mut() {
-                Some(next) => next.prev = node,
-                None => self.tail = node,
-            }
-            (*node).queued = true;
-        }
     }
 
     /// # Safety
