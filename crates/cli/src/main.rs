@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod cgroup;
 mod demo;
 mod doctor;
 mod hooks;
