@@ -42,6 +42,21 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     }
 }
 
+#[cfg(not(all(
+    target_os = "linux",
+    target_arch = "x86_64",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+)))]
+fn elsewhere() -> report::Check {
+    report::Check::fatal(
+        "platform",
+        "another one than x86-64 Linux with glibc, dynamically linked",
+        "each coroutine is an OS thread, and nothing is hooked",
+        "build for x86_64-unknown-linux-gnu, without the target feature crt-static",
+    )
+}
+
 fn report() -> ExitCode {
     let (outcome, works) = outcome::checks();
     print("Outcome", &outcome);
@@ -55,5 +70,12 @@ fn report() -> ExitCode {
     for (title, checks) in machine::checks() {
         print(title, &checks);
     }
+    #[cfg(not(all(
+        target_os = "linux",
+        target_arch = "x86_64",
+        target_env = "gnu",
+        not(target_feature = "crt-static")
+    )))]
+    print("Platform", &[elsewhere()]);
     if works { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

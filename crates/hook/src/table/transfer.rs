@@ -114,8 +114,8 @@ pub(super) const DESCRIPTORS: Family = Family {
             how: "coroutines that wait for the old file get a duplicate; then plain. `close` of a \
                   socket with `SO_LINGER`: a hop",
             differs: "the old file stays open, under a number above, until they are done; one that \
-                      was woken already and has not run gets `EBADF`. `fclose` may block the \
-                      worker (flushing)",
+                      was woken already and has not run gets `EBADF`. `fclose` (flushing), \
+                      `dup2` and `dup3` (`SO_LINGER`) may block the worker",
         },
         Row {
             symbols: "fcntl fcntl64",

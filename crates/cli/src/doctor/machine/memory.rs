@@ -68,7 +68,7 @@ fn memory() -> Check {
     let mib = |bytes: Option<u64>| shown(bytes.map(|bytes| bytes >> 20));
     let room = [free, group].into_iter().flatten().min().map(|bytes| bytes / RESIDENT);
     let value = format!(
-        "system {} MiB free, control group {} MiB left (memory.max), for about {} parked coroutines",
+        "system {} MiB free, control group {} MiB left (memory.max), for about {} coroutines",
         mib(free),
         mib(group),
         shown(room),
