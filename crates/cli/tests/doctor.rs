@@ -1,5 +1,6 @@
 //! `lisle doctor` as a user runs it, in good conditions and in bad ones.
 
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 const LISLE: &str = env!("CARGO_BIN_EXE_lisle");
@@ -224,6 +225,84 @@ fn locked_memory_is_told() {
     assert_eq!(found.status == 0, coroutines_work());
     let about = found.about("locked memory");
     assert!(about.contains("16384"), "{about}");
+}
+
+#[test]
+fn calls_that_a_sandbox_refuses() {
+    let found = sandboxed(&[
+        (libc::SYS_io_uring_setup, libc::EPERM),
+        (libc::SYS_pidfd_open, libc::ENOSYS),
+        (libc::SYS_openat2, libc::EPERM),
+        (libc::SYS_epoll_pwait2, libc::EPERM),
+    ]);
+    // None of them is needed.
+    assert_eq!(found.status == 0, coroutines_work());
+    let about = found.expect("less", "io_uring ");
+    assert!(about.contains("io_uring_disabled") && about.contains("seccomp"), "{about}");
+    for name in ["pidfd_open", "RESOLVE_CACHED", "epoll_pwait2"] {
+        let about = found.expect("less", name);
+        assert!(about.contains("refused: ") && about.contains("seccomp"), "{about}");
+    }
+    if coroutines_work() {
+        let about = found.expect("less", "poller");
+        assert!(about.contains("epoll, because the kernel refuses io_uring"), "{about}");
+        found.expect("ok", "trial");
+    }
+}
+
+#[test]
+fn an_old_kernel() {
+    // madvise: neither light guards nor wiping. preadv2: no reads without waiting.
+    let found = sandboxed(&[
+        (libc::SYS_madvise, libc::EINVAL),
+        (libc::SYS_preadv2, libc::ENOSYS),
+        (libc::SYS_prctl, libc::EINVAL),
+    ]);
+    assert_eq!(found.status == 0, coroutines_work());
+    let names = [
+        "light guards",
+        "MADV_WIPEONFORK",
+        "RWF_NOWAIT, pipes",
+        "RWF_NOWAIT, files",
+        "timer slack",
+    ];
+    for name in names {
+        found.expect("less", name);
+    }
+}
+
+/// Runs the doctor where the kernel answers these system calls with these errors.
+fn sandboxed(refused: &[(libc::c_long, i32)]) -> Found {
+    let filter = filter(refused);
+    let mut command = Command::new(LISLE);
+    let install = move || {
+        let program =
+            libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+        // SAFETY: a whole filter, which the kernel copies. In the child of a fork.
+        let status = unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+        };
+        if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: two system calls and no allocation.
+    unsafe { command.pre_exec(install) };
+    run(command.arg("doctor"), &[])
+}
+
+/// The filter's program: the number of the call is compared with each.
+fn filter(refused: &[(libc::c_long, i32)]) -> Vec<libc::sock_filter> {
+    let step =
+        |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
+    // At its beginning the structure that is looked at has the number.
+    let mut steps = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
+    for &(call, errno) in refused {
+        steps.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call as u32, 0, 1));
+        let answer = libc::SECCOMP_RET_ERRNO | errno as u32;
+        steps.push(step(libc::BPF_RET | libc::BPF_K, answer, 0, 0));
+    }
+    steps.push(step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0));
+    steps
 }
 
 #[test]

@@ -31,10 +31,16 @@ fn hooks_are_in_the_table_also_where_the_c_library_lacks_the_function() {
     // Names that the executable defines and no C library known here exports cannot be told from
     // the program's own, so this looks at the sources.
     let told: BTreeSet<&str> = symbols().collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/call");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
     let mut defined = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         for (_, after) in
             text.match_indices("#[unsafe(no_mangle)]").map(|(at, _)| text.split_at(at))
