@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
+mod cgroup;
 mod demo;
 mod doctor;
+mod hooks;
 // The very file that readers are shown as an example, so that the demo measures what they read.
 // This crate is not published, so a path out of it does no harm.
 #[path = "../../lisle/examples/http_server.rs"]
 #[expect(dead_code, reason = "an example has a main function; only `serve` is used here")]
 mod server;
+mod text;
 
 const USAGE: &str = "\
 Ordinary blocking code as coroutines.
@@ -18,6 +21,7 @@ Usage: lisle <command> [options]
 Commands:
   demo    Run one HTTP server on coroutines, then on OS threads, and compare them
   doctor  Tell how coroutines run on this machine, and why
+  hooks   Tell which functions of the C library suspend a coroutine, and how
   lab     Run the laboratory's experiments
 
 Options:
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         demo::SERVER_COMMAND => demo::server_main(&args),
         demo::CLIENT_COMMAND => demo::client_main(&args),
         "doctor" => doctor::main(&args),
+        "hooks" => hooks::main(&args),
         "lab" => lisle_lab::main(args),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");

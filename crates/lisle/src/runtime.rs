@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use lisle_rt::{Config, Runtime};
 
-pub use lisle_rt::{AlreadyStarted, PollerKind as Poller};
+pub use lisle_rt::{AlreadyStarted, PollerKind as Poller, VARIABLES, Variable, variables};
 
 /// How coroutines are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,16 @@ pub fn uring_unavailable() -> Option<&'static str> {
 /// started yet.
 pub fn coroutines_unavailable() -> Option<&'static str> {
     Runtime::get_or_start().err()
+}
+
+/// Whether this platform's processor, kernel and C library allow for coroutines: the self-test that
+/// the start makes, without a start, whatever mode is asked for. It takes a millisecond or so, and
+/// some memory for good.
+///
+/// # Errors
+/// What is missing.
+pub fn self_test() -> Result<(), String> {
+    lisle_rt::self_test()
 }
 
 /// The runtime, or none in 1:1 mode.

@@ -1,6 +1,7 @@
 //! How the runtime is set up: the builder's values, completed from the environment.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 
 /// What a program asked for; `None` leaves the choice to the environment, then to the runtime.
@@ -56,34 +57,78 @@ impl Settings {
     /// Fills in from the environment what the program left open, and from defaults what the
     /// environment leaves open. A value that cannot be used is told on standard error.
     pub(crate) fn complete(config: Config) -> Self {
-        let number = |name| variable(name, |text| text.parse().ok().filter(|&n: &usize| n > 0));
-        let threads = || {
-            variable("LISLE_MODE", |text| match text {
-                "threads" => Some(true),
-                "coroutines" => Some(false),
-                _ => None,
-            })
-        };
-        let poller = || {
-            variable("LISLE_POLLER", |text| match text {
-                "uring" => Some(PollerKind::Uring),
-                "epoll" => Some(PollerKind::Epoll),
-                _ => None,
-            })
-        };
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = config.workers.or_else(|| number("LISLE_WORKERS")).unwrap_or_else(available);
+        let workers = config.workers.or_else(|| variable(WORKERS, number));
+        let workers = workers.unwrap_or_else(available);
         Settings {
             workers: workers.clamp(1, Self::MAX_WORKERS),
             stack_size: config
                 .stack_size
-                .or_else(|| number("LISLE_STACK_SIZE"))
+                .or_else(|| variable(STACK_SIZE, number))
                 .unwrap_or(Self::STACK_SIZE)
                 .max(Self::STACK_SIZE / 8),
-            threads: config.threads.or_else(threads).unwrap_or(false),
-            poller: config.poller.or_else(poller),
+            threads: config.threads.or_else(|| variable(MODE, threads)).unwrap_or(false),
+            poller: config.poller.or_else(|| variable(POLLER, poller)),
         }
     }
+}
+
+const MODE: &str = "LISLE_MODE";
+const POLLER: &str = "LISLE_POLLER";
+const WORKERS: &str = "LISLE_WORKERS";
+const STACK_SIZE: &str = "LISLE_STACK_SIZE";
+
+/// The names of the runtime's environment variables.
+pub const VARIABLES: [&str; 4] = [MODE, POLLER, WORKERS, STACK_SIZE];
+
+fn threads(text: &str) -> Option<bool> {
+    match text {
+        "threads" => Some(true),
+        "coroutines" => Some(false),
+        _ => None,
+    }
+}
+
+fn poller(text: &str) -> Option<PollerKind> {
+    match text {
+        "uring" => Some(PollerKind::Uring),
+        "epoll" => Some(PollerKind::Epoll),
+        _ => None,
+    }
+}
+
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|&number| number > 0)
+}
+
+/// An environment variable of the runtime that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, which is not empty.
+    pub value: OsString,
+    /// Whether it is a value that the variable can have; if not, it is ignored.
+    pub is_usable: bool,
+}
+
+/// The environment variables of the runtime that are set, whether or not a program's own set-up
+/// takes precedence.
+pub fn variables() -> Vec<Variable> {
+    let set = [
+        set(MODE, |text| threads(text).is_some()),
+        set(POLLER, |text| poller(text).is_some()),
+        set(WORKERS, |text| number(text).is_some()),
+        set(STACK_SIZE, |text| number(text).is_some()),
+    ];
+    set.into_iter().flatten().collect()
+}
+
+/// The variable, if it is set.
+fn set(name: &'static str, is_usable: impl FnOnce(&str) -> bool) -> Option<Variable> {
+    let value = std::env::var_os(name).filter(|text| !text.is_empty())?;
+    let is_usable = value.to_str().is_some_and(is_usable);
+    Some(Variable { name, value, is_usable })
 }
 
 /// The value of an environment variable, unless it is unset, empty or makes no sense.

@@ -29,14 +29,16 @@ mod mn;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 mod stub;
 
-pub use config::{AlreadyStarted, Config, PollerKind};
+pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variables};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
     Runtime, TaskRef, begin_io, blocking, can_suspend, closed, closing, current, current_name,
-    descriptor, install, lot, park, pin, request, sleep, sleep_until, thread_id, unpin, yield_now,
+    descriptor, install, lot, park, pin, request, self_test, sleep, sleep_until, thread_id, unpin,
+    yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
-    Runtime, TaskRef, blocking, current, current_name, install, park, pin, sleep, unpin, yield_now,
+    Runtime, TaskRef, blocking, current, current_name, install, park, pin, self_test, sleep, unpin,
+    yield_now,
 };

@@ -91,6 +91,14 @@ pub fn current_name() -> Option<Arc<str>> {
     None
 }
 
+/// Not to be had here.
+///
+/// # Errors
+/// Always: the reason.
+pub fn self_test() -> Result<(), String> {
+    Err(UNSUPPORTED.to_owned())
+}
+
 /// Takes note of the configuration, which 1:1 mode has no use for.
 ///
 /// # Errors

@@ -4,8 +4,8 @@
 //! that has used up the system's threads keeps the others from working, and the Rust runtime gives
 //! up the whole process when it can map no signal stack for a new thread.
 
-use super::cgroup;
 use super::sample::{kernel_text, meminfo};
+use crate::cgroup;
 
 /// Descriptors that a process needs besides its connections.
 const SPARE_FILES: u64 = 64;

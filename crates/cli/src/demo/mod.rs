@@ -17,7 +17,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-mod cgroup;
 mod child;
 mod client;
 mod limits;

@@ -102,6 +102,12 @@ unsafe extern "C" fn body(trial: usize) -> ! {
 fn check(trial: &Trial<'_>) -> Result<(), &'static str> {
     // SAFETY: the running stack belongs to a new block.
     unsafe { trial.blocks.begin() };
+    // SAFETY: the block's own place, which stays.
+    let errno = unsafe { &*libc::__errno_location().cast::<Cell<i32>>() };
+    // Before anything allocates: that may set it and succeed, where address space is short.
+    if errno.get() != 0 {
+        return Err("initial errno");
+    }
     // SAFETY: nothing on this block has set a key value yet.
     if unsafe { trial.blocks.find_keys_used(trial.key) }.is_err() {
         return Err("the note that keys are in use");
@@ -109,6 +115,7 @@ fn check(trial: &Trial<'_>) -> Result<(), &'static str> {
     // SAFETY: the value just set is not a pointer that anybody follows.
     unsafe { libc::pthread_setspecific(trial.key, ptr::null()) };
     let fs = arch::fs_base();
+    errno.set(0);
     let ensure = |good: bool, what| if good { Ok(()) } else { Err(what) };
     for round in 0..2 {
         // SAFETY: plain calls into the C library, as any thread may make them.

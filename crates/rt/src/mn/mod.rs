@@ -165,6 +165,15 @@ pub fn install(config: Config) -> Result<(), AlreadyStarted> {
     start::install(config)
 }
 
+/// Whether thread blocks can be made here: the self-test of the start, without a start. What it
+/// takes is not given back.
+///
+/// # Errors
+/// What is missing.
+pub fn self_test() -> Result<(), String> {
+    lisle_fiber::Blocks::discover().map(drop).map_err(|unsupported| unsupported.to_string())
+}
+
 /// Suspends the calling coroutine for at least `duration`.
 pub fn sleep(duration: Duration) {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);

@@ -13,18 +13,18 @@ const OP_CONNECT: u8 = 16;
 const OP_SEND: u8 = 26;
 const OP_RECV: u8 = 27;
 
-/// All of them, which the kernel must know.
-pub(super) const OPERATIONS: [u8; 10] = [
-    OP_NOP,
-    OP_READV,
-    OP_WRITEV,
-    OP_POLL_ADD,
-    OP_SENDMSG,
-    OP_RECVMSG,
-    OP_ACCEPT,
-    OP_CONNECT,
-    OP_SEND,
-    OP_RECV,
+/// All of them, which the kernel must know, and how to call what it lacks.
+pub(super) const OPERATIONS: [(u8, &str); 10] = [
+    (OP_NOP, "doing nothing (5.1)"),
+    (OP_READV, "reading (5.1)"),
+    (OP_WRITEV, "writing (5.1)"),
+    (OP_POLL_ADD, "polling (5.1)"),
+    (OP_SENDMSG, "sending messages (5.3)"),
+    (OP_RECVMSG, "receiving messages (5.3)"),
+    (OP_ACCEPT, "accepting (5.5)"),
+    (OP_CONNECT, "connecting (5.5)"),
+    (OP_SEND, "sending (5.6)"),
+    (OP_RECV, "receiving (5.6)"),
 ];
 
 /// Answers to a poll until it is cancelled.

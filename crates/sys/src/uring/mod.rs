@@ -10,6 +10,7 @@
 
 mod entry;
 mod map;
+mod survey;
 
 use std::fmt;
 use std::ptr;
@@ -20,6 +21,7 @@ use crate::{Errno, clock, syscall};
 use map::{Map, Offsets, Params};
 
 pub use entry::{CURRENT_POSITION, Entry};
+pub use survey::lacking;
 
 const SETUP_CQSIZE: u32 = 1 << 3;
 const SETUP_SUBMIT_ALL: u32 = 1 << 7;
@@ -37,6 +39,12 @@ const FEATURES: [(u32, &str); 6] = [
     (1 << 8, "waiting with a timeout (5.11)"),
     (1 << 11, "requests without an answer (5.17)"),
 ];
+
+/// How rings are made.
+const SETUP: u32 = SETUP_CQSIZE | SETUP_SUBMIT_ALL | SETUP_COOP_TASKRUN | SETUP_TASKRUN_FLAG;
+/// What a kernel lacks that does not know all of [`SETUP`].
+const COOPERATION: &str = "cooperative answers (5.19)";
+const CANCELLING: &str = "cancelling by any thread (6.0)";
 
 const ENTER_GETEVENTS: usize = 1;
 const ENTER_EXT_ARG: usize = 1 << 3;
@@ -116,20 +124,26 @@ impl Answer {
     }
 }
 
+/// Makes a ring's descriptor.
+fn setup(requests: u32, answers: u32, flags: u32) -> Result<(i32, Params), Errno> {
+    let mut params = Params::default();
+    params.cq_entries = answers;
+    params.flags = flags;
+    let args = [requests as usize, (&raw mut params) as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel reads and writes the live structure.
+    let fd = unsafe { syscall(libc::SYS_io_uring_setup, args)? };
+    Ok((fd as i32, params))
+}
+
 impl Uring {
     /// A ring with room for so many requests and answers, both powers of two.
     ///
     /// # Errors
     /// See [`Unavailable`].
     pub fn new(requests: u32, answers: u32) -> Result<Self, Unavailable> {
-        let mut params = Params::default();
-        params.cq_entries = answers;
-        params.flags = SETUP_CQSIZE | SETUP_SUBMIT_ALL | SETUP_COOP_TASKRUN | SETUP_TASKRUN_FLAG;
-        let args = [requests as usize, (&raw mut params) as usize, 0, 0, 0, 0];
-        // SAFETY: the kernel reads and writes the live structure.
-        let fd = match unsafe { syscall(libc::SYS_io_uring_setup, args) } {
-            Ok(fd) => fd as i32,
-            Err(Errno::INVAL) => return Err(Unavailable::Lacks("cooperative answers (5.19)")),
+        let (fd, params) = match setup(requests, answers, SETUP) {
+            Ok(made) => made,
+            Err(Errno::INVAL) => return Err(Unavailable::Lacks(COOPERATION)),
             Err(errno) => return Err(Unavailable::Refused(errno)),
         };
         let lacking = FEATURES.iter().find(|(bit, _)| params.features & bit == 0);
@@ -150,12 +164,11 @@ impl Uring {
 
     /// Whether the kernel knows what is used here, and lets this process use it.
     fn check(&self) -> Result<(), Unavailable> {
-        if !entry::OPERATIONS.iter().all(|&operation| self.knows(operation)) {
-            return Err(Unavailable::Lacks("an operation (5.7)"));
+        if let Some(name) = self.unknown_operations().next() {
+            return Err(Unavailable::Lacks(name));
         }
-        match self.cancel(u64::MAX) {
-            Err(Errno(libc::ENOENT)) => {}
-            _ => return Err(Unavailable::Lacks("cancelling by any thread (6.0)")),
+        if !self.cancels() {
+            return Err(Unavailable::Lacks(CANCELLING));
         }
         // SAFETY: nobody else has the ring, and the request has no memory.
         let pushed = unsafe { self.push(&Entry::nothing(1)) };
@@ -165,6 +178,17 @@ impl Uring {
         // SAFETY: nobody else has the ring.
         unsafe { self.take(1, |answer| answered = answer.data == 1, |_, _| {}) };
         if answered { Ok(()) } else { Err(Unavailable::Lacks("answers")) }
+    }
+
+    /// Names of operations that the kernel does not know.
+    fn unknown_operations(&self) -> impl Iterator<Item = &'static str> {
+        let unknown = entry::OPERATIONS.iter().filter(|(operation, _)| !self.knows(*operation));
+        unknown.map(|(_, name)| *name)
+    }
+
+    /// Whether any thread can cancel: a request that there is not is not found.
+    fn cancels(&self) -> bool {
+        self.cancel(u64::MAX) == Err(Errno(libc::ENOENT))
     }
 
     fn knows(&self, operation: u8) -> bool {

@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 
 /// Threads that may still be made; none if there is no limit.
-pub(super) fn pids_left() -> Option<u64> {
+pub(crate) fn pids_left() -> Option<u64> {
     left("pids", "pids.max", "pids.current", "pids.max", "pids.current")
 }
 
 /// Bytes that may still be used; none if there is no limit.
-pub(super) fn memory_left() -> Option<u64> {
+pub(crate) fn memory_left() -> Option<u64> {
     left("memory", "memory.max", "memory.current", "memory.limit_in_bytes", "memory.usage_in_bytes")
 }
 

@@ -1,0 +1,133 @@
+//! Hooks of calls on descriptors.
+
+use super::{Family, Row};
+
+pub(super) const BYTES: Family = Family {
+    title: "Reading and writing",
+    rows: &[
+        Row {
+            symbols: "read readv",
+            how: "sockets, pipes and the like: tried without blocking, then done by io_uring or \
+                  waited for. Regular files and block devices: as `pread`. Directories and devices \
+                  that are always ready: plain",
+            differs: "terminals, inotify, signalfds: see \"Readiness first\". With io_uring a \
+                      background process that reads its terminal gets `EIO` instead of `SIGTTIN`",
+        },
+        Row {
+            symbols: "write writev",
+            how: "sockets, pipes and the like: as `read`, until all is written. Regular files and \
+                  block devices: as `pwrite`",
+            differs: "as `read`",
+        },
+        Row {
+            symbols: "pread pread64 preadv preadv64 preadv2 preadv64v2",
+            how: "what is in the page cache at once (`RWF_NOWAIT`), the rest by io_uring or a hop. \
+                  A hop at once: more than 256 KiB, `O_DIRECT`, file systems that do not know the \
+                  flag. Files of `/proc`, `/sys`, tmpfs: in place while that is quick. Flags given \
+                  to `preadv2`: a hop, or plain with `RWF_NOWAIT`. On other kinds of files: plain",
+            differs: "a read of which a part is cached consists of two: another reader at the same \
+                      position, or a writer, may come in between. `O_DIRECT` is remembered until a \
+                      hooked call changes flags",
+        },
+        Row {
+            symbols: "pwrite pwrite64 pwritev pwritev64 pwritev2 pwritev64v2",
+            how: "in place while that is quick, see \"Quick calls\", else a hop; always as one \
+                  call. A hop at once: more than 256 KiB, `O_DIRECT`, `O_SYNC`, `O_DSYNC`, flags \
+                  given to `pwritev2` other than `RWF_NOWAIT`",
+            differs: "`SIGXFSZ` may be raised on a spare carrier",
+        },
+        Row {
+            symbols: "splice sendfile sendfile64",
+            how: "a hop, whatever the flags",
+            differs: "",
+        },
+    ],
+};
+
+pub(super) const MESSAGES: Family = Family {
+    title: "Sockets",
+    rows: &[
+        Row {
+            symbols: "recv recvfrom recvmsg",
+            how: "tried with `MSG_DONTWAIT` unless the last one emptied the connection, then done \
+                  by io_uring or waited for. `MSG_WAITALL`: repeated on streams; a hop for \
+                  `recvmsg` and with `MSG_PEEK`. `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB`: plain",
+            differs: "`SO_RCVLOWAT`: may return with less",
+        },
+        Row {
+            symbols: "send sendto sendmsg",
+            how: "tried with `MSG_DONTWAIT`, then done by io_uring or waited for, until all is \
+                  sent on streams. Up to 16 KiB with `MSG_NOSIGNAL` on streams: done by io_uring \
+                  at once, so that it suspends. Control data goes with the first part. \
+                  `MSG_DONTWAIT`: plain. `MSG_FASTOPEN`, and Unix sockets of messages whose \
+                  receiver is full: a hop",
+            differs: "",
+        },
+        Row {
+            symbols: "accept accept4",
+            how: "done by io_uring. With epoll: `poll`, then the call, by one coroutine at a time \
+                  per listener, duplicates included. While OS threads accept from the same \
+                  listener: a hop",
+            differs: "with epoll, a listener that other *processes* accept on as well: the \
+                      connection may be gone between the two, and the worker blocks until the next \
+                      comes; others that accept from it then hop",
+        },
+        Row {
+            symbols: "connect",
+            how: "done by io_uring for TCP; else a hop, unless `O_NONBLOCK` is set or nothing is \
+                  waited for",
+            differs: "hops: at most 512 at a time",
+        },
+        Row { symbols: "socket", how: "plain; what it makes is noted", differs: "" },
+        Row {
+            symbols: "setsockopt",
+            how: "plain; what was known of settings is void",
+            differs: "",
+        },
+    ],
+};
+
+pub(super) const READINESS: Family = Family {
+    title: "Readiness",
+    rows: &[
+        Row {
+            symbols: "poll ppoll",
+            how: "all descriptors waited for. With a signal mask, or where a descriptor cannot be \
+                  waited for: a hop",
+            differs: "with epoll, a descriptor that is closed meanwhile ends the wait with \
+                      `POLLNVAL`; on a thread it goes on. No `EINTR`",
+        },
+        Row {
+            symbols: "epoll_wait epoll_pwait",
+            how: "the instance is waited for as a descriptor. With a signal mask: a hop",
+            differs: "if the instance is closed meanwhile: `EBADF`. No `EINTR`",
+        },
+        Row { symbols: "select pselect", how: "a hop, also for a timeout of zero", differs: "" },
+    ],
+};
+
+pub(super) const DESCRIPTORS: Family = Family {
+    title: "Descriptors",
+    rows: &[
+        Row {
+            symbols: "close close_range fclose closedir dup dup2 dup3",
+            how: "coroutines that wait for the old file get a duplicate; then plain. `close` of a \
+                  socket with `SO_LINGER`: a hop",
+            differs: "the old file stays open, under a number above, until they are done; one that \
+                      was woken already and has not run gets `EBADF`. `fclose` (flushing), \
+                      `dup2` and `dup3` (`SO_LINGER`) may block the worker",
+        },
+        Row {
+            symbols: "fcntl fcntl64",
+            how: "`F_SETLKW`, `F_OFD_SETLKW`: a hop. `F_SETFL`: plain; what was known of settings \
+                  is void. All others: plain",
+            differs: "",
+        },
+        Row {
+            symbols: "ioctl",
+            how: "plain; after `FIONBIO` what was known of settings is void",
+            differs: "",
+        },
+        Row { symbols: "flock", how: "a hop; `LOCK_NB`: plain", differs: "" },
+    ],
+};
