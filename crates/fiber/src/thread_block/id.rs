@@ -76,9 +76,10 @@ pub(super) fn note(offset: usize) {
 /// `fs` is the FS base of a thread.
 pub unsafe fn is_block(fs: usize) -> bool {
     let offset = OFFSET.load(Ordering::Relaxed);
+    if matches!(offset, 0 | UNKNOWN) {
+        return false;
+    }
     // SAFETY: a field of the thread's control block, by the caller's obligation.
-    offset != 0
-        && offset != UNKNOWN
-        && (FIRST_ID..=LAST_ID)
-            .contains(&unsafe { ptr::read_volatile((fs + offset) as *const u32) })
+    let id = unsafe { ptr::read_volatile((fs + offset) as *const u32) };
+    (FIRST_ID..=LAST_ID).contains(&id)
 }

@@ -3,7 +3,7 @@
 //! The C library keeps a list of the robust mutexes that a thread holds, and tells the kernel where
 //! it is. When the thread ends, the kernel marks each as left by its owner and wakes one who waits
 //! for it. It knows nothing of a coroutine's list, so that is done here, in the same way and order
-//! (`exit_robust_list` in the kernel's `futex/core.c`; the format is in its `robust-futex-ABI.rst`).
+//! (`exit_robust_list` in its `futex/core.c`; the format is in its `robust-futex-ABI.rst`).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -34,11 +34,12 @@ unsafe extern "C-unwind" fn pthread_timedjoin_np(
     value: Value,
     time: *const timespec,
 ) -> i32 {
-    join(
-        thread,
-        value,
-        || real!(pthread_timedjoin_np(thread, value, time): fn(pthread_t, Value, *const timespec) -> i32),
-    )
+    join(thread, value, || {
+        real!(
+            pthread_timedjoin_np(thread, value, time):
+                fn(pthread_t, Value, *const timespec) -> i32
+        )
+    })
 }
 
 /// See pthread_clockjoin_np(3).

@@ -6,7 +6,7 @@
 //!
 //! | word | meaning | changed |
 //! |---|---|---|
-//! | `waiting` | how many are queued; 0 lets a signal return at once | under the lock of the queue |
+//! | `waiting` | how many are queued; at 0 a signal returns at once | under the queue's lock |
 //! | `clock` | the clock of deadlines | by `pthread_cond_init` |
 //!
 //! A signaller reads `waiting` without a lock. A waiter counts itself while it has the mutex, so

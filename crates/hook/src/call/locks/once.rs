@@ -3,7 +3,7 @@
 //! | word | state | left by |
 //! |---|---|---|
 //! | 0 | nobody has called it | the first caller: to RUNNING |
-//! | process id above RUNNING | somebody runs the routine | it: to DONE, or to 0 if the routine unwinds |
+//! | process id, RUNNING | the routine runs | its caller: to DONE, or to 0 if it unwinds |
 //! | DONE | done | |
 //!
 //! A process id that is not this one's means that the process forked meanwhile; who ran the routine

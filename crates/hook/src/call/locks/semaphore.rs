@@ -136,7 +136,12 @@ unsafe extern "C-unwind" fn sem_clockwait(
     clock: clockid_t,
     time: *const timespec,
 ) -> i32 {
-    let real = || real!(sem_clockwait(sem, clock, time): fn(*mut sem_t, clockid_t, *const timespec) -> i32);
+    let real = || {
+        real!(
+            sem_clockwait(sem, clock, time):
+                fn(*mut sem_t, clockid_t, *const timespec) -> i32
+        )
+    };
     if !lisle_rt::can_suspend() {
         return real();
     }

@@ -4,6 +4,12 @@ use crate::table::Unhooked;
 
 pub(super) const LOCKS: &[Unhooked] = &[
     Unhooked {
+        what: "changing the ceiling of a mutex",
+        symbols: "pthread_mutex_setprioceiling",
+        why: "locks the mutex inside of the C library",
+        remedy: "change it while nobody has the mutex, or `lisle::blocking`",
+    },
+    Unhooked {
         what: "sleeping and yielding under other names",
         symbols: "__nanosleep pthread_yield __sched_yield",
         why: "aliases of hooked functions",
