@@ -413,7 +413,7 @@ fn closing_streams() {
             let closed = libc::fclose(stream);
             lines.push(format!("{closed} {}", *libc::__errno_location()));
             lines.push(std::fs::read_to_string(folder.at("file")).unwrap());
-            // Nobody else opens anything between in the run on one worker; here, any number will do.
+            // Its number, as something else.
             let (ours, mut theirs) = tcp_pair();
             let new = libc::dup2(ours.as_raw_fd(), fd);
             let write = move || theirs.write_all(b"x").map(|()| theirs);

@@ -163,11 +163,17 @@ pub fn wait(
 
 /// Runs a wait in the kernel for the word at `address`, such that [`wake`] knows of it.
 pub fn counted_in_kernel<R>(address: *const u32, wait: impl FnOnce() -> R) -> R {
-    let bucket = bucket(address as usize);
-    bucket.in_kernel.fetch_add(1, Ordering::SeqCst);
-    let result = wait();
-    bucket.in_kernel.fetch_sub(1, Ordering::Relaxed);
-    result
+    /// Ends the count also for an OS thread that leaves by `pthread_exit` in a signal's handler.
+    struct Counted(&'static AtomicU32);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    let in_kernel = &bucket(address as usize).in_kernel;
+    in_kernel.fetch_add(1, Ordering::SeqCst);
+    let _counted = Counted(in_kernel);
+    wait()
 }
 
 /// Whether anybody may wait for a word of the bucket of `address`, coroutines and OS threads.
