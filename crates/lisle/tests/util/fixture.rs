@@ -86,19 +86,19 @@ pub(crate) fn build(name: &str, flags: &[&str]) -> PathBuf {
     let header = std::fs::read(source.with_file_name("job.h")).unwrap();
     let (compiler, standard) =
         if name.ends_with(".cpp") { ("c++", "-std=c++17") } else { ("cc", "-std=gnu11") };
+    let usual = [standard, "-shared", "-fPIC", "-O2", "-g", "-Wall", "-pthread", "-lm"];
     let mut hasher = DefaultHasher::new();
-    (text, header, flags).hash(&mut hasher);
+    (text, header, flags, usual).hash(&mut hasher);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let library = folder.join(format!("{name}-{:016x}.so", hasher.finish()));
     if library.exists() {
         return library;
     }
     // Several processes may do this at once: each makes its own, and the last one stays.
-    let own =
-        folder.join(format!("{name}-{}-{:?}.so", std::process::id(), std::thread::current().id()));
+    let (process, thread) = (std::process::id(), std::thread::current().id());
+    let own = folder.join(format!("{name}-{process}-{thread:?}.so"));
     let mut command = Command::new(compiler);
-    command.args([standard, "-shared", "-fPIC", "-O2", "-Wall"]);
-    command.args(flags).arg("-o").arg(&own).arg(&source).arg("-pthread");
+    command.arg(&source).arg("-o").arg(&own).args(usual).args(flags);
     let output = command.output().unwrap_or_else(|error| {
         panic!("{compiler}, which builds tests/fixtures/{name}, cannot be run: {error}")
     });
