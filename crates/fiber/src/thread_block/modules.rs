@@ -94,13 +94,13 @@ impl Modules {
     fn refresh(&self) -> &'static Set {
         // Taken before, so that what comes while we look makes the signature differ.
         let before = self.signature(usize::MAX);
-        let mut collect = Collect { own_code: self.own_code, modules: Vec::new() };
+        let mut collect = Collect { own_code: self.own_code, modules: Vec::new(), last: 0 };
         // SAFETY: the callback gets the pointer it is declared for, during the call.
         unsafe { libc::dl_iterate_phdr(Some(collect_one), (&raw mut collect).cast()) };
         for module in &mut collect.modules {
             module.below = self.slots.static_offset(module.id);
         }
-        let slots = collect.modules.iter().map(|m| m.id + 1).max().unwrap_or(0) + 1;
+        let slots = collect.last + 2;
         let unchanged = before == self.signature(usize::MAX);
         let signature = if unchanged { self.signature(slots) } else { !self.signature(slots) };
         let set = Box::into_raw(Box::new(Set { signature, slots, modules: collect.modules }));
@@ -176,6 +176,8 @@ impl Module {
 struct Collect {
     own_code: [usize; 2],
     modules: Vec<Module>,
+    /// The highest number of all, those included that are not noted.
+    last: usize,
 }
 
 /// Notes one object's thread-locals, unless it is the C library or the loader.
@@ -187,6 +189,7 @@ unsafe extern "C" fn collect_one(
     // SAFETY: `refresh` passes this; the info is valid during the call.
     let (info, collect) = unsafe { (&*info, &mut *collect.cast::<Collect>()) };
     let base = info.dlpi_addr as usize;
+    collect.last = collect.last.max(info.dlpi_tls_modid);
     // SAFETY: the info is valid.
     let is_own =
         unsafe { headers_of(info) }.iter().filter(|h| h.p_type == libc::PT_LOAD).any(|h| {
