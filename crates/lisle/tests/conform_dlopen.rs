@@ -127,6 +127,31 @@ fn libraries_that_come_and_go() {
     });
 }
 
+/// Unloaded while coroutines end, whose blocks are made new meanwhile.
+#[test]
+fn libraries_that_go_while_coroutines_end() {
+    on_workers(|| {
+        let path = util::build("plugin.c", MODELS[0]);
+        let rounds = 4000;
+        let loads = std::thread::spawn(move || {
+            for _ in 0..rounds {
+                let library = Library::open(&path);
+                assert!(is_fresh(&library));
+                set(&library, 3);
+                // SAFETY: nothing of it is used any more.
+                unsafe { library.close() };
+            }
+        });
+        let mut ended = 0;
+        while !loads.is_finished() {
+            let some: Vec<_> = (0..20).map(|own| lisle::spawn(move || own)).collect();
+            ended += some.into_iter().map(|one| one.join().unwrap()).count();
+        }
+        loads.join().unwrap();
+        assert!(ended > 0);
+    });
+}
+
 #[test]
 fn constructors_and_destructors_that_suspend() {
     twins(|coroutine| {
