@@ -145,7 +145,7 @@ fn libraries_that_go_while_coroutines_end() {
         let mut ended = 0;
         while !loads.is_finished() {
             let some: Vec<_> = (0..20).map(|own| lisle::spawn(move || own)).collect();
-            ended += some.into_iter().map(|one| one.join().unwrap()).count();
+            ended += some.into_iter().map(|one| one.join().unwrap()).sum::<usize>();
         }
         loads.join().unwrap();
         assert!(ended > 0);
