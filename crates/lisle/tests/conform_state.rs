@@ -6,11 +6,12 @@
 mod util;
 
 use std::ffi::{CStr, c_char, c_int};
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use util::{Library, Lines, in_child, load, mixed, on_workers, twins, twins_of_a_child};
+use util::{Library, Lines, in_child, load, mixed, on_workers, twins, twins_of_a_child, waits};
 
 const COUNT: usize = 24;
 
@@ -100,5 +101,56 @@ fn names_and_addresses() {
                 library.get::<extern "C" fn(*mut c_char, usize)>("names")(text, len);
             }
         })
+    });
+}
+
+/// Answers one question to a server of names; whether there was one.
+fn answer(server: &UdpSocket) -> bool {
+    let mut question = [0; 512];
+    let Ok((len, asker)) = server.recv_from(&mut question) else { return false };
+    // The name ends with a byte of zero, and then comes what is asked for.
+    let end = 12 + question[12..len].iter().position(|byte| *byte == 0).unwrap() + 1;
+    let kind = question[end + 1];
+    let data: &[u8] = if kind == 1 { &[10, 1, 2, 3] } else { b"\x04name\x05lisle\x04test\0" };
+    let mut text = question[..2].to_vec();
+    // An answer, to one question, with one record.
+    text.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    text.extend(&question[12..end + 4]);
+    // The name as in the question, kind and class, a minute, the data.
+    text.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+    text.extend(data);
+    server.send_to(&text, asker).unwrap();
+    true
+}
+
+/// Others run while a server of names is asked: one of the test's own, of which only the resolver
+/// of the asking coroutine knows.
+#[test]
+fn asking_a_server_for_names() {
+    twins(|coroutine| {
+        let library = load("state.c", &["-lresolv"]);
+        let mut lines = Vec::new();
+        for which in 0..3 {
+            let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+            // A system that asks no server at all would be waited for in vain.
+            server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let port = c_int::from(server.local_addr().unwrap().port());
+            let mut text = [0 as c_char; 64];
+            let least = Duration::from_millis(20);
+            let call = || {
+                // SAFETY: the function has this type; a place of that length, ended with NUL.
+                unsafe {
+                    type Ask = extern "C" fn(c_int, c_int, *mut c_char, usize) -> c_int;
+                    let ask: Ask = library.get("ask");
+                    let result = ask(which, port, text.as_mut_ptr(), text.len());
+                    format!("{result} {:?}", CStr::from_ptr(text.as_ptr()))
+                }
+            };
+            let (line, asked) = waits(coroutine, least, move || answer(&server), call);
+            assert!(asked, "/etc/nsswitch.conf keeps the resolver from asking servers: {line}");
+            lines.push(line);
+        }
+        assert_eq!(lines, ["0 \"10.1.2.3\"", "0 \"10.1.2.3\"", "0 \"name.lisle.test\""]);
+        lines
     });
 }
