@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::ptr::null_mut;
 use std::time::Duration;
 
-use util::{Folder, Lines, in_child, tcp_pair, told, twins, twins_of_a_child, waits};
+use util::{Folder, Lines, in_child, tcp_pair, told, twins, twins_alone, twins_of_a_child, waits};
 
 const LEAST: Duration = Duration::from_millis(10);
 
@@ -29,9 +29,9 @@ fn read(fd: RawFd) -> String {
     told("read", unsafe { libc::read(fd, place.as_mut_ptr().cast(), 8) })
 }
 
-/// A pair of sockets made by C's function.
+/// A pair of sockets made by C's function. Processes that other tests start do not get them.
 fn socket_pair(kind: i32) -> [OwnedFd; 2] {
-    let mut pair = [0; 2];
+    let (mut pair, kind) = ([0; 2], kind | libc::SOCK_CLOEXEC);
     // SAFETY: a place for two numbers, which are open and nobody else's.
     unsafe {
         assert_eq!(libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()), 0);
@@ -253,7 +253,7 @@ fn descriptors_that_came_in_a_message() {
 /// Those that no hook saw being made or closed: by system calls, under numbers used before.
 #[test]
 fn descriptors_that_no_hook_has_seen() {
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let mut lines = Vec::new();
         // SAFETY: plain system calls; a place for two numbers, which are nobody else's.
         unsafe {
@@ -398,10 +398,11 @@ fn other_commands_are_passed_on() {
     });
 }
 
-/// Streams of C's that are closed: the number is free, and comes again as something else.
+/// Streams of C's that are closed: the number is free, and comes again as something else. In a
+/// process of its own, where nobody else gets the number in between.
 #[test]
 fn closing_streams() {
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let folder = Folder::new("conform-fclose", coroutine);
         let mut lines = Vec::new();
         // SAFETY: C strings; no stream is used after it was closed.
@@ -439,7 +440,7 @@ fn closing_streams() {
 /// A stream that is closed while another one waits for its file, which the other one still has.
 #[test]
 fn a_stream_that_is_closed_under_a_reader() {
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let fd = ours.into_raw_fd();
         // SAFETY: the number is the stream's from here on, and closed with it.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use util::{Library, Lines, in_child, load, mixed, on_workers, twins, twins_of_a_child, waits};
+use util::{Library, Lines, load, mixed, on_workers, twins_alone, waits};
 
 const COUNT: usize = 24;
 
@@ -76,25 +76,22 @@ fn written(library: &Library, write: impl FnOnce(&Library, *mut c_char, usize)) 
 /// Functions of which the whole process has one memory, used by nobody else meanwhile.
 #[test]
 fn functions_with_a_memory_of_the_process() {
-    let ended = in_child(&[("LISLE_WORKERS", "1")], || {
-        twins_of_a_child(|_| {
-            written(&load("state.c", &["-lresolv"]), |library, text, len| {
-                // SAFETY: the function has this type; a place of that length.
-                unsafe {
-                    type Call = extern "C" fn(Suspend, *mut c_char, usize);
-                    library.get::<Call>("shared_memories")(suspend, text, len);
-                }
-            })
-        });
+    twins_alone(|_| {
+        written(&load("state.c", &["-lresolv"]), |library, text, len| {
+            // SAFETY: the function has this type; a place of that length.
+            unsafe {
+                type Call = extern "C" fn(Suspend, *mut c_char, usize);
+                library.get::<Call>("shared_memories")(suspend, text, len);
+            }
+        })
     });
-    ended.expect_return();
 }
 
 /// `gethostbyname`, `getnameinfo` and `getaddrinfo`, with addresses and names that no server is
-/// asked for.
+/// asked for. In a process of its own, since the answers of one lie in the memory of the process.
 #[test]
 fn names_and_addresses() {
-    twins(|_| {
+    twins_alone(|_| {
         written(&load("state.c", &["-lresolv"]), |library, text, len| {
             // SAFETY: the function has this type; a place of that length.
             unsafe {
@@ -127,7 +124,7 @@ fn answer(server: &UdpSocket) -> bool {
 /// of the asking coroutine knows.
 #[test]
 fn asking_a_server_for_names() {
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let library = load("state.c", &["-lresolv"]);
         let mut lines = Vec::new();
         for which in 0..3 {
