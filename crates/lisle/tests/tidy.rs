@@ -63,6 +63,21 @@ fn sources_open_with_what_they_are() {
     report(offenders);
 }
 
+/// Programs in C and C++ that tests build.
+#[test]
+fn fixtures_open_with_what_they_are() {
+    let mut offenders = Vec::new();
+    for file in ["c", "cpp", "h"].into_iter().flat_map(files_with) {
+        if !file.text.starts_with("/* ") && !file.text.starts_with("// ") {
+            offenders.push(format!("{}:1: does not open with a comment", file.path));
+        }
+        for (number, line) in numbered(&file.text).filter(|(_, line)| line.len() > COLUMNS) {
+            offenders.push(format!("{}:{number}: {} columns", file.path, line.len()));
+        }
+    }
+    report(offenders);
+}
+
 #[test]
 fn files_are_within_their_budget() {
     let mut offenders = Vec::new();

@@ -8,6 +8,12 @@
 //! Objects come and go with `dlopen` and `dlclose`. The loader notes each in a table with the
 //! generation in which it came; the set of modules kept here is remade when that table changes,
 //! which a few loads per coroutine's end find out.
+//!
+//! They may do so at any moment. An object is looked at while the loader's lock keeps it where it
+//! is, and its image is copied then, since it may be gone when the copy is used. If the table is
+//! another one after a block was made new, a library may have been given the place of one that has
+//! gone, with values that were overwritten just now: then it is done once more. The loader notes a
+//! library before it writes the initial values of it into the blocks that exist.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -20,9 +26,8 @@ use super::symbols::{SlotInfo, Symbols};
 struct Module {
     /// The loader's number for it.
     id: usize,
-    /// The initialised part.
-    image: *const u8,
-    image_len: usize,
+    /// A copy of the initialised part. Never freed, as the sets.
+    image: &'static [u8],
     /// All of it; what exceeds the image is zero.
     len: usize,
     /// Distance below the thread pointer, for those that have a fixed place in every block.
@@ -71,18 +76,24 @@ impl Modules {
         if self.signature(set.slots) != set.signature {
             set = self.refresh();
         }
-        let mut dynamic = false;
-        for module in &set.modules {
-            match module.below {
-                // SAFETY: the place belongs to the module in every block; the caller says that it
-                // is free to be overwritten.
-                Some(below) => unsafe { module.write(thread_pointer - below) },
-                None => dynamic = true,
+        loop {
+            let mut dynamic = false;
+            for module in &set.modules {
+                match module.below {
+                    // SAFETY: the place belongs to the module in every block, or did; the caller
+                    // says that it is free to be overwritten.
+                    Some(below) => unsafe { module.write(thread_pointer - below) },
+                    None => dynamic = true,
+                }
             }
-        }
-        if dynamic {
-            // SAFETY: as above, for the places the loader names.
-            unsafe { restore_dynamic(set) };
+            if dynamic {
+                // SAFETY: as above, for the places the loader names.
+                unsafe { restore_dynamic(set) };
+            }
+            if self.signature(set.slots) == set.signature {
+                return;
+            }
+            set = self.refresh();
         }
     }
 
@@ -94,13 +105,18 @@ impl Modules {
     fn refresh(&self) -> &'static Set {
         // Taken before, so that what comes while we look makes the signature differ.
         let before = self.signature(usize::MAX);
-        let mut collect = Collect { own_code: self.own_code, modules: Vec::new() };
+        let known = self.current.load(Ordering::Acquire);
+        let mut collect = Collect {
+            own_code: self.own_code,
+            slots: self.slots,
+            // SAFETY: null, or a set, which is never freed.
+            known: unsafe { known.as_ref() }.map_or(&[], |set| &set.modules),
+            modules: Vec::new(),
+            last: 0,
+        };
         // SAFETY: the callback gets the pointer it is declared for, during the call.
         unsafe { libc::dl_iterate_phdr(Some(collect_one), (&raw mut collect).cast()) };
-        for module in &mut collect.modules {
-            module.below = self.slots.static_offset(module.id);
-        }
-        let slots = collect.modules.iter().map(|m| m.id + 1).max().unwrap_or(0) + 1;
+        let slots = collect.last + 2;
         let unchanged = before == self.signature(usize::MAX);
         let signature = if unchanged { self.signature(slots) } else { !self.signature(slots) };
         let set = Box::into_raw(Box::new(Set { signature, slots, modules: collect.modules }));
@@ -141,7 +157,10 @@ impl SlotInfo {
     }
 
     /// The distance below the thread pointer of a module that has a fixed place.
-    fn static_offset(&self, module: usize) -> Option<usize> {
+    ///
+    /// # Safety
+    /// Within a callback of `dl_iterate_phdr`, which holds the lock under which objects go.
+    unsafe fn static_offset(&self, module: usize) -> Option<usize> {
         let (mut index, mut found) = (0, 0);
         self.each(module + 1, |_, map| {
             if index == module {
@@ -152,8 +171,8 @@ impl SlotInfo {
         if found == 0 {
             return None;
         }
-        // SAFETY: the link map of a loaded object; the caller holds no object open, but objects
-        // with thread-locals of ours in use are.
+        // SAFETY: the link map of an object that is loaded, since the loader names it just now and
+        // holds its lock.
         let offset = unsafe { ptr::read_volatile((found + self.map_offset) as *const usize) };
         // 0: no place decided yet; -1: decided to have none.
         (offset != 0 && offset != usize::MAX).then_some(offset)
@@ -164,18 +183,32 @@ impl Module {
     /// # Safety
     /// `place` has room for the module's thread-locals, which nobody uses.
     unsafe fn write(&self, place: usize) {
-        let place = place as *mut u8;
-        // SAFETY: the caller vouches for the place; the image is part of the loaded object.
-        unsafe {
-            ptr::copy_nonoverlapping(self.image, place, self.image_len);
-            ptr::write_bytes(place.add(self.image_len), 0, self.len - self.image_len);
-        }
+        // SAFETY: the caller's obligation.
+        unsafe { write_image(self.image, place, self.len) };
+    }
+}
+
+/// Writes an image, and zeros up to `len`.
+///
+/// # Safety
+/// `place` has room for `len` bytes, which nobody uses.
+unsafe fn write_image(image: &[u8], place: usize, len: usize) {
+    let place = place as *mut u8;
+    // SAFETY: the caller vouches for the place, and it is none of ours.
+    unsafe {
+        ptr::copy_nonoverlapping(image.as_ptr(), place, image.len());
+        ptr::write_bytes(place.add(image.len()), 0, len - image.len());
     }
 }
 
 struct Collect {
     own_code: [usize; 2],
+    slots: SlotInfo,
+    /// The modules of the set before, whose copies will do where they are the same.
+    known: &'static [Module],
     modules: Vec<Module>,
+    /// The highest number of all, those included that are not noted.
+    last: usize,
 }
 
 /// Notes one object's thread-locals, unless it is the C library or the loader.
@@ -187,15 +220,24 @@ unsafe extern "C" fn collect_one(
     // SAFETY: `refresh` passes this; the info is valid during the call.
     let (info, collect) = unsafe { (&*info, &mut *collect.cast::<Collect>()) };
     let base = info.dlpi_addr as usize;
+    collect.last = collect.last.max(info.dlpi_tls_modid);
     // SAFETY: the info is valid.
     let is_own =
         unsafe { headers_of(info) }.iter().filter(|h| h.p_type == libc::PT_LOAD).any(|h| {
             let start = base + h.p_vaddr as usize;
             collect.own_code.iter().any(|code| (start..start + h.p_memsz as usize).contains(code))
         });
-    if !is_own {
-        // SAFETY: the info is valid.
-        collect.modules.extend(unsafe { modules_of(info) });
+    if is_own {
+        return 0;
+    }
+    // SAFETY: the info is valid.
+    for (image, len) in unsafe { thread_locals_of(info) } {
+        let id = info.dlpi_tls_modid;
+        let known = collect.known.iter().map(|module| module.image).find(|known| *known == image);
+        let image = known.unwrap_or_else(|| Box::leak(Box::from(image)));
+        // SAFETY: this is the callback.
+        let below = unsafe { collect.slots.static_offset(id) };
+        collect.modules.push(Module { id, image, len, below });
     }
     0
 }
@@ -207,19 +249,18 @@ unsafe fn headers_of(info: &libc::dl_phdr_info) -> &[libc::Elf64_Phdr] {
     unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) }
 }
 
-/// The thread-locals of an object: none or one.
+/// The image and the size of an object's thread-locals: none or one.
 ///
 /// # Safety
 /// As [`headers_of`].
-unsafe fn modules_of(info: &libc::dl_phdr_info) -> impl Iterator<Item = Module> {
+unsafe fn thread_locals_of(info: &libc::dl_phdr_info) -> impl Iterator<Item = (&[u8], usize)> {
     // SAFETY: the caller's obligation.
     let headers = unsafe { headers_of(info) };
-    headers.iter().filter(|h| h.p_type == libc::PT_TLS).map(|header| Module {
-        id: info.dlpi_tls_modid,
-        image: (info.dlpi_addr as usize + header.p_vaddr as usize) as *const u8,
-        image_len: header.p_filesz as usize,
-        len: header.p_memsz as usize,
-        below: None,
+    headers.iter().filter(|h| h.p_type == libc::PT_TLS).map(|header| {
+        let image = (info.dlpi_addr as usize + header.p_vaddr as usize) as *const u8;
+        // SAFETY: a part of the object, which is loaded during the callback.
+        let image = unsafe { std::slice::from_raw_parts(image, header.p_filesz as usize) };
+        (image, header.p_memsz as usize)
     })
 }
 
@@ -243,8 +284,8 @@ unsafe fn restore_dynamic(set: &Set) {
         // SAFETY: the loader's place for this module in the running thread, which the caller of
         // `restore` says is free to be overwritten.
         unsafe {
-            for module in modules_of(info) {
-                module.write(info.dlpi_tls_data as usize);
+            for (image, len) in thread_locals_of(info) {
+                write_image(image, info.dlpi_tls_data as usize, len);
             }
         }
         0

@@ -161,15 +161,21 @@ impl Turn {
     }
 
     fn accept_blocking<R>(&self, accept: impl FnOnce() -> R) -> R {
+        /// Ends the count also for an OS thread that is cancelled in the call.
+        struct Accepting<'a>(&'a AtomicU32);
+        impl Drop for Accepting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         let locked = self.try_lock();
         self.threads.fetch_add(1, Ordering::Relaxed);
+        let _accepting = Accepting(&self.threads);
         if locked {
             // SAFETY: locked above.
             unsafe { self.lock.unlock() };
         }
-        let result = accept();
-        self.threads.fetch_sub(1, Ordering::Relaxed);
-        result
+        accept()
     }
 }
 

@@ -6,15 +6,30 @@ use lisle_sys::syscall;
 use crate::facts;
 use crate::real::real;
 
+/// A number that is about to be closed, and was when this is dropped: also where an OS thread is
+/// cancelled in the call, which may have closed it.
+pub(super) struct Closing(i32);
+
+impl Closing {
+    pub(super) fn new(fd: i32) -> Self {
+        lisle_rt::closing(fd);
+        Closing(fd)
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        lisle_rt::closed(self.0);
+    }
+}
+
 /// See close(2).
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn close(fd: i32) -> i32 {
     let lingers = facts::lingers(fd);
-    lisle_rt::closing(fd);
+    let _closing = Closing::new(fd);
     let plain = || real!(close(fd): fn(i32) -> i32);
-    let result = if lingers { lisle_rt::blocking(plain) } else { plain() };
-    lisle_rt::closed(fd);
-    result
+    if lingers { lisle_rt::blocking(plain) } else { plain() }
 }
 
 /// See close_range(2).
@@ -61,10 +76,8 @@ unsafe extern "C-unwind" fn fclose(stream: *mut FILE) -> i32 {
         *libc::__errno_location() = before;
         fd
     };
-    lisle_rt::closing(fd);
-    let result = real!(fclose(stream): fn(*mut FILE) -> i32);
-    lisle_rt::closed(fd);
-    result
+    let _closing = Closing::new(fd);
+    real!(fclose(stream): fn(*mut FILE) -> i32)
 }
 
 /// See dup(2).

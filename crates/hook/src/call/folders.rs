@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use libc::{DIR, dirent, dirent64};
 
+use super::descriptors::Closing;
 use crate::gate::Gate;
 use crate::real::real;
 
@@ -34,10 +35,8 @@ gated! {
 unsafe extern "C-unwind" fn closedir(folder: *mut DIR) -> i32 {
     // SAFETY: an open directory, by the caller's obligation.
     let fd = if folder.is_null() { -1 } else { unsafe { libc::dirfd(folder) } };
-    lisle_rt::closing(fd);
-    let result = real!(closedir(folder): fn(*mut DIR) -> i32);
-    lisle_rt::closed(fd);
-    result
+    let _closing = Closing::new(fd);
+    real!(closedir(folder): fn(*mut DIR) -> i32)
 }
 
 type Filter = Option<unsafe extern "C-unwind" fn(*const dirent) -> i32>;

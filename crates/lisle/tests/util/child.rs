@@ -123,3 +123,47 @@ fn to_ended(output: std::process::Output) -> Ended {
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
+
+/// Another process that holds a lock of a file, of the kind that belongs to processes.
+pub(crate) struct LockHolder {
+    process: std::process::Child,
+    input: Option<std::process::ChildStdin>,
+}
+
+/// Starts one; it has the lock when this returns.
+pub(crate) fn lock_holder(path: &std::path::Path) -> LockHolder {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::process::CommandExt;
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    let fd = file.as_raw_fd();
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo; read -r line"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // A lock stays with a process when it executes a program, if its descriptor does.
+    // SAFETY: after the fork only system calls, on live places.
+    unsafe {
+        command.pre_exec(move || {
+            let mut lock: libc::flock = std::mem::zeroed();
+            lock.l_type = libc::F_WRLCK as libc::c_short;
+            if libc::fcntl(fd, libc::F_SETLKW, &raw const lock) != 0
+                || libc::fcntl(fd, libc::F_SETFD, 0) != 0
+            {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+    let mut process = command.spawn().unwrap();
+    // One byte says that it runs.
+    process.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    LockHolder { input: process.stdin.take(), process }
+}
+
+impl LockHolder {
+    /// Ends the process, and with it the lock.
+    pub(crate) fn release(&mut self) {
+        drop(self.input.take());
+        self.process.wait().unwrap();
+    }
+}

@@ -91,7 +91,7 @@ pub(crate) fn pread(fd: c_int, data: &[u8], len: usize, offset: i64) -> String {
 }
 
 /// What a case says natively and on a coroutine, in a process whose limits it may change.
-pub(crate) fn twins_of_a_child(case: fn(bool) -> Lines) {
+pub(crate) fn twins_of_a_child<F: Fn(bool) -> Lines + Copy + Send + 'static>(case: F) {
     let native = std::thread::spawn(move || case(false)).join().unwrap();
     let coroutine = lisle::spawn(move || case(true)).join().unwrap();
     assert_eq!(native, coroutine, "on a thread and on a coroutine");

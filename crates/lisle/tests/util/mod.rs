@@ -13,14 +13,17 @@
 mod actor;
 pub(crate) mod c_locks;
 mod child;
+mod fixture;
 mod folder;
 mod net;
 mod random;
 mod twin;
 mod watchdog;
+mod witness;
 
 pub(crate) use actor::{Actor, mixed};
-pub(crate) use child::{Ended, child, in_child, is_child, run_for};
+pub(crate) use child::{Ended, child, in_child, is_child, lock_holder, run_for};
+pub(crate) use fixture::{Library, build, has_cxx, load};
 pub(crate) use folder::{
     Folder, c_path, evict, limit, open, opening, part, pattern, pread, twins_of_a_child,
 };
@@ -28,6 +31,7 @@ pub(crate) use net::{allow_files, set_option, tcp_pair, timeval};
 pub(crate) use random::Random;
 pub(crate) use twin::{Call, Lines, a_moment, aside, recv, told, twins, twins_alone};
 pub(crate) use watchdog::{LIMIT, within};
+pub(crate) use witness::{Witness, waits, waits_for};
 
 use std::any::type_name;
 use std::panic::{self, PanicHookInfo};
