@@ -309,3 +309,25 @@ fn threads_that_accept() -> usize {
         .filter(|call| [libc::SYS_accept, libc::SYS_accept4].contains(call))
         .count()
 }
+
+/// Waiting for a condition, the cancelled thread has the mutex again when its cleanups run, and
+/// signals go to others. Before there is a runtime and beside one.
+#[test]
+fn waiting_for_locks_of_c() {
+    const WAITS: c_int = 5;
+    let library = util::load("cancel_locks.c", &[]);
+    // SAFETY: the function has this type.
+    let cancel: extern "C" fn(c_int, c_int) -> c_int = unsafe { library.get("cancel_lock") };
+    let all = move || {
+        for which in 0..WAITS {
+            for early in 0..2 {
+                assert_eq!(cancel(which, early), 0, "wait {which}, early {early}");
+            }
+        }
+    };
+    util::within("waiting_for_locks_of_c", util::LIMIT, move || {
+        std::thread::spawn(all).join().unwrap();
+        lisle::spawn(|| ()).join().unwrap();
+        std::thread::spawn(all).join().unwrap();
+    });
+}
