@@ -22,8 +22,9 @@ use super::{Blocking, on_task, target};
 use crate::clock::{Count, Pace};
 use crate::{Outcome, Params, report_ns};
 
-/// Slices of each way.
-const SLICES: u32 = 20;
+/// Slices of each way. A slice should be shorter than the time that a scheduler gives a process, so
+/// that on a busy machine some are undisturbed.
+const SLICES: u32 = 100;
 
 /// Makes the objects of a family and the loop that calls its functions in this way.
 type Family = fn(Way) -> Outcome<Loop>;
@@ -125,19 +126,25 @@ pub(super) fn cost<S: Blocking>(name: &str, params: &Params) -> Outcome<()> {
     let length = target(params)? / (3 * SLICES);
     let on_task = |slice| on_task::<S, _>(move || Slice::run(slice));
     let of_task = self::on_task::<S, _>(move || family(Way::Linked))?;
-    let mut plain = Course::new(family(Way::Plain)?, Slice::run, length)?;
-    let mut thread = Course::new(family(Way::Linked)?, Slice::run, length)?;
-    let mut coroutine = Course::new(of_task, on_task, length)?;
-    for _ in 0..SLICES {
-        for course in [&mut plain, &mut thread, &mut coroutine] {
-            course.measure()?;
+    let mut courses = [
+        Course::new(family(Way::Plain)?, Slice::run, length)?,
+        Course::new(family(Way::Linked)?, Slice::run, length)?,
+        Course::new(of_task, on_task, length)?,
+    ];
+    for round in 0..SLICES as usize {
+        // Each is the first in turn: a scheduler that takes the processor away once in a round
+        // would otherwise do so to the same one for long.
+        for turn in 0..courses.len() {
+            let next = (round + turn) % courses.len();
+            courses[next].measure()?;
         }
     }
-    for (metric, course) in [("plain", &plain), ("thread", &thread), ("coroutine", &coroutine)] {
+    let [plain, thread, coroutine] = &courses;
+    for (metric, course) in [("plain", plain), ("thread", thread), ("coroutine", coroutine)] {
         report_ns(metric, median(course.slices.iter().copied()));
     }
-    report_ns("thread_more", thread.more_than(&plain));
-    report_ns("coroutine_more", coroutine.more_than(&plain));
+    report_ns("thread_more", thread.more_than(plain));
+    report_ns("coroutine_more", coroutine.more_than(plain));
     Ok(())
 }
 
