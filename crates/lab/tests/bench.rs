@@ -80,6 +80,11 @@ fn every_case_of_the_harness_reports_figures() {
         ("spawn-waves", "tasks=10"),
         ("spawn-flood", "tasks=100"),
         ("mutex", "tasks=2"),
+        ("pthread-mutex", "tasks=2"),
+        ("pthread-rwlock", "tasks=2"),
+        ("pthread-cond", ""),
+        ("pthread-sem", ""),
+        ("pthread-barrier", "tasks=2"),
         ("mpsc", ""),
         ("memory", "tasks=100"),
         ("sleep-short", "us=50"),
@@ -102,6 +107,21 @@ fn harness(case: &str, args: &[&str]) -> Vec<(String, f64)> {
         (metric.to_owned(), value.parse().unwrap())
     };
     text(&output.stdout).lines().map(figure).collect()
+}
+
+#[test]
+fn every_family_of_calls_is_measured_in_three_ways() {
+    let list = text(&lab(&["list"]).stdout);
+    let families: Vec<_> =
+        list.split_whitespace().filter(|word| word.starts_with("call-")).collect();
+    assert!(families.len() > 20, "{list}");
+    for family in families {
+        let case = family.strip_suffix("-1w").expect("on one worker");
+        let figures = harness(case, &["workers=1", "ms=2"]);
+        let names: Vec<_> = figures.iter().map(|(metric, _)| metric.as_str()).collect();
+        assert_eq!(names, ["plain", "thread", "coroutine", "thread_more", "coroutine_more"]);
+        assert!(figures[..3].iter().all(|(_, value)| *value > 0.0), "{case}: {figures:?}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod gate;
 mod listen;
 mod params;
 mod process;
+mod pthread;
 mod quantiles;
 mod random;
 mod sleepers;

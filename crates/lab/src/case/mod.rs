@@ -3,6 +3,7 @@
 //! What a variant does is in `lisle-lab-harness` (and, for goroutines, in `rival/go`); here is how
 //! often, with how many tasks, on how many CPUs.
 
+mod call;
 mod echo;
 mod files;
 mod http;
@@ -10,6 +11,7 @@ mod memory;
 mod mpsc;
 mod mutex;
 mod park;
+mod pthread;
 mod sleep;
 mod spawn;
 mod yield_now;
@@ -23,13 +25,15 @@ use crate::series::Sample;
 use crate::sys;
 
 /// All cases, in the order they are run in.
-pub(crate) const CASES: [Case; 10] = [
+pub(crate) const CASES: [Case; 12] = [
     yield_now::CASE,
     spawn::CASE,
     park::CASE,
     mutex::CASE,
+    pthread::CASE,
     mpsc::CASE,
     sleep::CASE,
+    call::CASE,
     echo::CASE,
     http::CASE,
     files::CASE,

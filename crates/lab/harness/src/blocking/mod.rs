@@ -3,10 +3,12 @@
 //! A system is a type that implements [`Blocking`]; [`run`] is its harness program. Everything is
 //! generic, so a case compiles to direct calls of the system.
 
+mod call;
 mod echo;
 mod files;
 mod http;
 mod memory;
+mod pthread;
 mod sleep;
 mod spawn;
 mod switch;
@@ -105,6 +107,9 @@ pub trait Blocking: 'static {
 /// If there is no such case or it could not be measured.
 pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
     S::start(params.get("workers")?)?;
+    if let Some(family) = params.case().strip_prefix("call-") {
+        return call::cost::<S>(family, params);
+    }
     let params = params.clone();
     on_task::<S, _>(move || match params.case() {
         "yield" => switch::yields::<S>(&params),
@@ -113,6 +118,11 @@ pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
         "spawn-waves" => spawn::waves::<S>(&params),
         "spawn-flood" => spawn::flood::<S>(&params),
         "mutex" => sync::mutex::<S>(&params),
+        "pthread-mutex" => pthread::mutex::<S>(&params),
+        "pthread-rwlock" => pthread::read_write::<S>(&params),
+        "pthread-cond" => pthread::condition::<S>(&params),
+        "pthread-sem" => pthread::semaphore::<S>(&params),
+        "pthread-barrier" => pthread::barrier::<S>(&params),
         "mpsc" => sync::channel::<S>(&params),
         "memory" => memory::parked::<S>(&params),
         "echo" => echo::serve::<S>(),
