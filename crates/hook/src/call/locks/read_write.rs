@@ -27,7 +27,10 @@ use crate::real::real;
 #[repr(C)]
 struct ReadWrite {
     state: AtomicU32,
-    unused: [u32; 5],
+    /// How many are queued; under the lock of the queue.
+    readers: AtomicU32,
+    writers: AtomicU32,
+    unused: [u32; 3],
     /// The thread that has it for writing, 0 if none.
     writer: AtomicU32,
     /// 0 if it is not shared between processes.
@@ -55,15 +58,21 @@ struct Wish<'a> {
 }
 
 impl Line for Wish<'_> {
-    fn admit(&self, others: &mut Waiters<'_>) -> bool {
-        let may_pass = self.writes || !self.lock.prefers_writers() || !others.any(WRITES);
+    fn admit(&self, _: &mut Waiters<'_>) -> bool {
+        let ReadWrite { state, writers, .. } = self.lock;
+        let preferred = !self.writes && self.lock.prefers_writers();
+        let may_pass = !(preferred && writers.load(Ordering::Relaxed) != 0);
         let change = |state| match self.lock.entered(state, self.writes) {
             Some(entered) if may_pass => Some(entered),
             _ => Some(state | QUEUED),
         };
-        let old = self.lock.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, change);
+        let old = state.fetch_update(Ordering::Acquire, Ordering::Relaxed, change);
         let old = old.unwrap_or_else(|state| state);
-        !(may_pass && self.lock.entered(old, self.writes).is_some())
+        let waits = !(may_pass && self.lock.entered(old, self.writes).is_some());
+        if waits {
+            change_by(self.lock.queued(self.writes), 1);
+        }
+        waits
     }
 
     fn until(&self) -> Until {
@@ -72,20 +81,27 @@ impl Line for Wish<'_> {
 
     /// Readers may have waited for this writer alone.
     fn give_up(&self, others: &mut Waiters<'_>) {
-        let state = &self.lock.state;
-        if self.writes && !others.any(WRITES) && others.any(READS) {
+        let ReadWrite { state, readers, writers, .. } = self.lock;
+        change_by(self.lock.queued(self.writes), -1);
+        let last_writer = self.writes && writers.load(Ordering::Relaxed) == 0;
+        if last_writer && readers.load(Ordering::Relaxed) != 0 {
             // In for them, so that no writer can come in between.
             let enter = |state| self.lock.entered(state, false);
             if state.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_ok() {
-                let readers = others.wake(READS, usize::MAX) as u32;
-                state.fetch_add(readers, Ordering::Relaxed);
+                let woken = self.lock.wake(others, READS, u32::MAX);
+                state.fetch_add(woken, Ordering::Relaxed);
                 state.fetch_sub(1, Ordering::Release);
             }
         }
-        if !others.any(lot::ANY) {
+        if !self.lock.has_queue() {
             state.fetch_and(!QUEUED, Ordering::Relaxed);
         }
     }
+}
+
+/// Changes a number that is guarded by the lock of the queue.
+fn change_by(number: &AtomicU32, by: i32) {
+    number.store(number.load(Ordering::Relaxed).wrapping_add_signed(by), Ordering::Relaxed);
 }
 
 impl ReadWrite {
@@ -106,6 +122,28 @@ impl ReadWrite {
 
     fn is_mine(&self) -> bool {
         self.writer.load(Ordering::Relaxed) == lisle_rt::thread_id()
+    }
+
+    /// How many of a kind are queued.
+    fn queued(&self, writes: bool) -> &AtomicU32 {
+        if writes { &self.writers } else { &self.readers }
+    }
+
+    fn has_queue(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) | self.writers.load(Ordering::Relaxed) != 0
+    }
+
+    /// Wakes up to `count` of a kind; returns how many there were.
+    fn wake(&self, waiters: &mut Waiters<'_>, mask: u32, count: u32) -> u32 {
+        let queued = self.queued(mask == WRITES);
+        let there = queued.load(Ordering::Relaxed).min(count);
+        // Looking for those who are not there would be a walk through the whole queue.
+        if there != 0 {
+            let woken = waiters.wake(mask, there as usize);
+            debug_assert_eq!(woken, there as usize);
+            change_by(queued, -(there as i32));
+        }
+        there
     }
 
     fn address(&self) -> usize {
@@ -161,14 +199,10 @@ impl ReadWrite {
             return libc::EAGAIN;
         }
         let queue_decides = || {
-            lot::with_waiters(self.address(), |others| {
-                !others.any(WRITES)
-                    && self
-                        .state
-                        .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
-                            self.entered(state, writes)
-                        })
-                        .is_ok()
+            lot::with_waiters(self.address(), |_| {
+                let enter = |state| self.entered(state, writes);
+                self.writers.load(Ordering::Relaxed) == 0
+                    && self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter).is_ok()
             })
         };
         if !self.enter(writes) && (writes || !self.prefers_writers() || !queue_decides()) {
@@ -211,15 +245,15 @@ impl ReadWrite {
         }
         let (mut readers, mut writer) = (0, 0);
         if writes && !self.prefers_writers() {
-            readers = waiters.wake(READS, usize::MAX) as u32;
+            readers = self.wake(waiters, READS, u32::MAX);
         }
         if readers == 0 {
-            writer = waiters.wake(WRITES, 1) as u32;
+            writer = self.wake(waiters, WRITES, 1);
         }
         if readers + writer == 0 {
-            readers = waiters.wake(READS, usize::MAX) as u32;
+            readers = self.wake(waiters, READS, u32::MAX);
         }
-        let queued = if waiters.any(lot::ANY) { QUEUED } else { 0 };
+        let queued = if self.has_queue() { QUEUED } else { 0 };
         // Who was woken looks at the word when the queue is unlocked.
         self.state.store(readers | (writer * WRITER) | queued, Ordering::Release);
     }

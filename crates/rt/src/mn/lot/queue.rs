@@ -145,19 +145,6 @@ pub struct Waiters<'a> {
 }
 
 impl Waiters<'_> {
-    /// Whether anybody waits whose mask has a bit in common with `mask`.
-    pub fn any(&self, mask: u32) -> bool {
-        let mut node = self.queue.head;
-        // SAFETY: queued nodes are alive.
-        while let Some(waiter) = unsafe { node.as_ref() } {
-            if waiter.address == self.address && waiter.mask & mask != 0 {
-                return true;
-            }
-            node = waiter.next;
-        }
-        false
-    }
-
     /// Wakes up to `count` waiters whose mask has a bit in common with `mask`, oldest first;
     /// returns how many there were.
     pub fn wake(&mut self, mask: u32, count: usize) -> usize {
