@@ -80,23 +80,33 @@ pub(crate) fn load(name: &str, flags: &[&str]) -> Library {
 /// Builds `tests/fixtures/<name>` as a shared object with `flags`, unless that was done before, and
 /// returns its path.
 pub(crate) fn build(name: &str, flags: &[&str]) -> PathBuf {
+    compile(name, &[&["-shared", "-fPIC"], flags].concat(), "so")
+}
+
+/// Builds `tests/fixtures/<name>` as a program of its own, which has nothing of Lisle's; `PROGRAM`
+/// is defined.
+pub(crate) fn program(name: &str) -> PathBuf {
+    compile(name, &["-DPROGRAM"], "program")
+}
+
+fn compile(name: &str, flags: &[&str], ending: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let text = std::fs::read(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
     // The header that some include; there is one.
     let header = std::fs::read(source.with_file_name("job.h")).unwrap();
     let (compiler, standard) =
         if name.ends_with(".cpp") { ("c++", "-std=c++17") } else { ("cc", "-std=gnu11") };
-    let usual = [standard, "-shared", "-fPIC", "-O2", "-g", "-Wall", "-pthread", "-lm"];
+    let usual = [standard, "-O2", "-g", "-Wall", "-pthread", "-lm"];
     let mut hasher = DefaultHasher::new();
     (text, header, flags, usual).hash(&mut hasher);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let library = folder.join(format!("{name}-{:016x}.so", hasher.finish()));
+    let library = folder.join(format!("{name}-{:016x}.{ending}", hasher.finish()));
     if library.exists() {
         return library;
     }
     // Several processes may do this at once: each makes its own, and the last one stays.
     let (process, thread) = (std::process::id(), std::thread::current().id());
-    let own = folder.join(format!("{name}-{process}-{thread:?}.so"));
+    let own = folder.join(format!("{name}-{process}-{thread:?}.{ending}"));
     let mut command = Command::new(compiler);
     command.arg(&source).arg("-o").arg(&own).args(usual).args(flags);
     let output = command.output().unwrap_or_else(|error| {

@@ -23,7 +23,7 @@ mod witness;
 
 pub(crate) use actor::{Actor, mixed};
 pub(crate) use child::{Ended, child, in_child, is_child, lock_holder, run_for};
-pub(crate) use fixture::{Library, build, has_cxx, load};
+pub(crate) use fixture::{Library, build, has_cxx, load, program};
 pub(crate) use folder::{
     Folder, c_path, evict, limit, open, opening, part, pattern, pread, twins_of_a_child,
 };
