@@ -7,8 +7,8 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use libc::{
-    fd_set, mode_t, nfds_t, off_t, pid_t, pollfd, sigset_t, size_t, sockaddr, socklen_t, ssize_t,
-    timespec, timeval,
+    FILE, fd_set, mode_t, nfds_t, off_t, pid_t, pollfd, sigset_t, size_t, sockaddr, socklen_t,
+    ssize_t, timespec, timeval,
 };
 
 use crate::define::alias;
@@ -40,6 +40,11 @@ alias! {
     __statfs(path: *const c_char, place: *mut libc::statfs) -> c_int = statfs;
     __lseek(fd: c_int, offset: off_t, whence: c_int) -> off_t = lseek;
     __vfork() -> pid_t = vfork;
+    __newlocale(mask: c_int, name: *const c_char, base: *mut c_void) -> *mut c_void = newlocale;
+    __setmntent(path: *const c_char, kind: *const c_char) -> *mut FILE = setmntent;
+    __endmntent(file: *mut FILE) -> c_int = endmntent;
+    __getmntent_r(file: *mut FILE, place: *mut c_void, text: *mut c_char, len: c_int)
+        -> *mut c_void = getmntent_r;
 }
 
 unsafe extern "C-unwind" {

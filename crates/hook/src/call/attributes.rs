@@ -66,6 +66,7 @@ elsewhere! {
         flags: c_uint,
     ) -> c_int;
     open_tree(at: c_int, path: *const c_char, flags: c_uint) -> c_int;
+    fsopen(kind: *const c_char, flags: c_uint) -> c_int;
     fsconfig(fd: c_int, command: c_uint, key: *const c_char, value: *const c_void, more: c_int)
         -> c_int;
     fsmount(fd: c_int, flags: c_uint, settings: c_uint) -> c_int;
@@ -74,12 +75,16 @@ elsewhere! {
     swapon(path: *const c_char, flags: c_int) -> c_int;
     swapoff(path: *const c_char) -> c_int;
     quotactl(command: c_int, device: *const c_char, id: c_int, place: *mut c_char) -> c_int;
+    init_module(image: *mut c_void, len: size_t, settings: *const c_char) -> c_int;
+    delete_module(name: *const c_char, flags: c_uint) -> c_int;
     acct(path: *const c_char) -> c_int;
 }
 
 // Paths and settings that the others leave out.
 elsewhere! {
     lchmod(path: *const c_char, mode: mode_t) -> c_int;
+    // Whether it may be entered, a server may have to be asked.
+    fchdir(fd: c_int) -> c_int;
     futimesat(at: c_int, path: *const c_char, times: *const libc::timeval) -> c_int;
     __xmknod(form: c_int, path: *const c_char, mode: mode_t, device: *mut libc::dev_t) -> c_int;
     __xmknodat(

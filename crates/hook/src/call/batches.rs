@@ -85,18 +85,6 @@ unsafe extern "C-unwind" fn sendmmsg(
     }
 }
 
-/// See sendmmsg(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn __sendmmsg(
-    fd: c_int,
-    messages: *mut mmsghdr,
-    count: c_uint,
-    flags: c_int,
-) -> c_int {
-    // SAFETY: the caller's obligation.
-    unsafe { sendmmsg(fd, messages, count, flags) }
-}
-
 /// None where the plain call is right.
 ///
 /// # Safety

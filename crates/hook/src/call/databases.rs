@@ -48,7 +48,13 @@ elsewhere! {
     ) -> c_int;
     putspent(entry: *const spwd, file: *mut FILE) -> c_int;
     getsgnam(name: Name) -> Place;
+    getsgnam_r(name: Name, place: Place, text: Text, len: size_t, found: *mut Place) -> c_int;
     getsgent() -> Place;
+    getsgent_r(place: Place, text: Text, len: size_t, found: *mut Place) -> c_int;
+    fgetsgent(file: *mut FILE) -> Place;
+    fgetsgent_r(file: *mut FILE, place: Place, text: Text, len: size_t, found: *mut Place)
+        -> c_int;
+    putsgent(entry: *const c_void, file: *mut FILE) -> c_int;
     setsgent() -> ();
     endsgent() -> ();
     lckpwdf() -> c_int;

@@ -14,6 +14,7 @@ mod loading;
 mod messages;
 mod moving;
 mod names;
+mod numbers;
 mod opening;
 mod paths;
 mod probe;

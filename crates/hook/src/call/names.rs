@@ -208,8 +208,14 @@ elsewhere! {
         error: *mut c_int,
         family: u16,
     ) -> c_int;
-    rexec(host: *mut Text, port: c_int, user: Name, password: Name, command: Name, error: *mut c_int)
-        -> c_int;
+    rexec(
+        host: *mut Text,
+        port: c_int,
+        user: Name,
+        password: Name,
+        command: Name,
+        error: *mut c_int,
+    ) -> c_int;
     rexec_af(
         host: *mut Text,
         port: c_int,
@@ -220,5 +226,13 @@ elsewhere! {
         family: u16,
     ) -> c_int;
     ruserok(host: Name, super_user: c_int, remote: Name, local: Name) -> c_int;
+    ruserok_af(host: Name, super_user: c_int, remote: Name, local: Name, family: u16) -> c_int;
+    iruserok_af(
+        address: *const c_void,
+        super_user: c_int,
+        remote: Name,
+        local: Name,
+        family: u16,
+    ) -> c_int;
     iruserok(address: u32, super_user: c_int, remote: Name, local: Name) -> c_int;
 }

@@ -305,6 +305,14 @@ unsafe extern "C-unwind" fn mq_open(
     queue
 }
 
+/// What C code calls that was compiled with `_FORTIFY_SOURCE`, where it passes no mode.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn __mq_open_2(name: *const c_char, flags: c_int) -> mqd_t {
+    let queue = real!(__mq_open_2(name, flags): fn(*const c_char, c_int) -> mqd_t);
+    facts::forget(queue);
+    queue
+}
+
 /// See mq_close(3).
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn mq_close(queue: mqd_t) -> c_int {

@@ -3,7 +3,7 @@
 //! The caller's functions, as `ftw` calls them for each file, run there too; what they call blocks
 //! it rather than suspending the coroutine.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 
 use libc::{FILE, glob_t};
 
@@ -35,6 +35,20 @@ elsewhere! {
     glob(pattern: *const c_char, flags: c_int, failed: Callback, found: *mut glob_t) -> c_int;
     glob64(pattern: *const c_char, flags: c_int, failed: Callback, found: *mut c_void) -> c_int;
     wordexp(text: *const c_char, words: *mut c_void, flags: c_int) -> c_int;
+}
+
+// What is written or read by the way: messages, templates of dates.
+elsewhere! {
+    fmtmsg(
+        class: c_long,
+        label: *const c_char,
+        severity: c_int,
+        text: *const c_char,
+        action: *const c_char,
+        tag: *const c_char,
+    ) -> c_int;
+    getdate(text: *const c_char) -> *mut c_void;
+    getdate_r(text: *const c_char, place: *mut c_void) -> c_int;
 }
 
 // Tables that are files, read or written line by line.

@@ -200,7 +200,7 @@ impl Held {
             return Some(Held(None));
         }
         // SAFETY: an open stream, by the caller's obligation.
-        (unsafe { ftrylockfile(stream) } == 0).then_some(Held(Some(stream)))
+        (unsafe { ftrylockfile(stream) } == 0).then(|| Held(Some(stream)))
     }
 }
 

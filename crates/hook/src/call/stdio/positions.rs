@@ -10,7 +10,8 @@ use crate::real::real;
 
 /// Defines hooks for calls with a stream first, and their need.
 macro_rules! with_stream {
-    ($need:ident: $($name:ident($stream:ident $(, $argument:ident: $kind:ty)*) -> $result:ty;)*) =>
+    ($need:ident:
+        $($name:ident($stream:ident $(, $argument:ident: $kind:ty)*) -> $result:ty;)*) =>
     {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
