@@ -128,6 +128,10 @@ unsafe fn wait(
             unsafe { set.cast::<u64>().copy_to_nonoverlapping(asked.as_mut_ptr(), words) };
         }
     }
+    // Urgent data and the like: not every kind of wait is told of them.
+    if asked[2].iter().any(|word| *word != 0) {
+        return None;
+    }
     let mut interests = Vec::new();
     loop {
         interests.clear();
@@ -152,8 +156,8 @@ unsafe fn wait(
 
 /// What is to be waited for of one descriptor. None if its number is too high.
 fn add(interests: &mut Vec<Interest>, fd: usize, asked: &[Set; 3]) -> Option<()> {
-    let [read, write, except] = asked.map(|set| set[fd / BITS] >> (fd % BITS) & 1 != 0);
-    if !(read || write || except) {
+    let [read, write, _] = asked.map(|set| set[fd / BITS] >> (fd % BITS) & 1 != 0);
+    if !(read || write) {
         return Some(());
     }
     let descriptor = Descriptor::new(fd as i32)?;
@@ -161,9 +165,8 @@ fn add(interests: &mut Vec<Interest>, fd: usize, asked: &[Set; 3]) -> Option<()>
         let (ticks, events) = (descriptor.ticks(direction), u32::from(events as u16));
         interests.push(Interest { descriptor, direction, ticks, events });
     };
-    if read || except {
-        let (read, except) = (if read { READ } else { 0 }, if except { libc::POLLPRI } else { 0 });
-        push(Direction::Read, read | except);
+    if read {
+        push(Direction::Read, READ);
     }
     if write {
         push(Direction::Write, WRITE);
