@@ -618,30 +618,37 @@ fn place() -> *mut c_char {
 }
 
 aborts! {
-    // SAFETY: they abort before anything else.
+    // SAFETY: it aborts before it writes beyond its own buffer.
     a_read_too_long: || unsafe {
         c!(read_16(0 => c_int, 17 => usize, place() => *mut c_char) -> isize);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     a_pread_too_long: || unsafe {
         c!(pread_16(0 => c_int, 17 => usize, place() => *mut c_char) -> isize);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     a_recv_too_long: || unsafe {
         c!(recv_16(0 => c_int, 17 => usize, place() => *mut c_char) -> isize);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     a_recvfrom_too_long: || unsafe {
         c!(recvfrom_16(0 => c_int, 17 => usize, place() => *mut c_char) -> isize);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     a_readlink_too_long: || unsafe {
         c!(readlink_16(c"/".as_ptr() => *const c_char, 17 => usize, place() => *mut c_char)
             -> isize);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     a_poll_too_long: || unsafe {
         c!(poll_1(0 => c_int, 2 => libc::nfds_t, 0 => c_int) -> c_int);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     an_fread_too_long: || unsafe {
         let file = libc::fopen(c"/proc/self/maps".as_ptr(), c"r".as_ptr());
         c!(fread_16(file => *mut libc::FILE, 17 => usize, place() => *mut c_char) -> usize);
     };
+    // SAFETY: it aborts before it writes beyond its own buffer.
     an_fgets_too_long: || unsafe {
         let file = libc::fopen(c"/proc/self/maps".as_ptr(), c"r".as_ptr());
         c!(gets_16(file => *mut libc::FILE, 17 => c_int, place() => *mut c_char) -> *mut c_char);

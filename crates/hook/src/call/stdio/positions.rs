@@ -16,16 +16,11 @@ macro_rules! with_stream {
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
         unsafe extern "C-unwind" fn $name($stream: *mut FILE $(, $argument: $kind)*) -> $result {
-            let call = || real!($name($stream $(, $argument)*): fn(*mut FILE $(, $kind)*) -> $result);
+            let call = || real!(
+                $name($stream $(, $argument)*): fn(*mut FILE $(, $kind)*) -> $result
+            );
             // SAFETY: the caller's obligation.
-            unsafe {
-                plan::run(
-                    $stream,
-                    Lock::Taken,
-                    |_stream| Need::$need,
-                    call,
-                )
-            }
+            unsafe { plan::run($stream, Lock::Taken, |_stream| Need::$need, call) }
         }
     )*};
 }
