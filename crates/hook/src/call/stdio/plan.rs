@@ -323,10 +323,22 @@ fn of_descriptor(fd: c_int, gate: &'static Gate, bytes: usize, due: Option<usize
             None => Way::Elsewhere,
         },
         _ if due == Some(0) || facts::is_nonblocking(fd, &descriptor) => Way::Here(None),
+        _ if is_memory_device(fd) => {
+            facts::set_kind(&descriptor, Kind::Plain);
+            Way::Here(None)
+        }
         _ => way(due.is_some_and(|due| {
             due <= AT_ONCE && sys::ready_now(fd, libc::POLLOUT) & libc::POLLOUT != 0
         })),
     }
+}
+
+/// Whether it is `/dev/null` or its like, which takes and gives everything at once.
+fn is_memory_device(fd: c_int) -> bool {
+    const MEMORY_DEVICES: u32 = 1;
+    sys::status(fd).is_ok_and(|stat| {
+        stat.st_mode & libc::S_IFMT == libc::S_IFCHR && libc::major(stat.st_rdev) == MEMORY_DEVICES
+    })
 }
 
 /// Restores `errno` at its end.
