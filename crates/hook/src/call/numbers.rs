@@ -124,6 +124,10 @@ fn waits(number: c_long, arguments: Arguments) -> Option<c_long> {
     })
 }
 
+/// Commands of `fcntl` that wait, or change what is known of descriptors.
+const FCNTLS: [c_int; 5] =
+    [libc::F_SETLKW, libc::F_OFD_SETLKW, libc::F_SETFL, libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];
+
 /// What changes descriptors, or waits for what they are about.
 fn descriptors(number: c_long, arguments: Arguments) -> Option<c_long> {
     let [a, b, c, d, e, _] = arguments;
@@ -135,7 +139,8 @@ fn descriptors(number: c_long, arguments: Arguments) -> Option<c_long> {
         libc::SYS_dup3 => hook!(dup3(a, b, c) -> c_int),
         libc::SYS_socket => hook!(socket(a, b, c) -> c_int),
         libc::SYS_setsockopt => hook!(setsockopt(a, b, c, d, e) -> c_int),
-        libc::SYS_fcntl => hook!(fcntl(a, b, c) -> c_int),
+        // The function translates some of the other commands.
+        libc::SYS_fcntl if FCNTLS.contains(&(b as c_int)) => hook!(fcntl(a, b, c) -> c_int),
         libc::SYS_ioctl => hook!(ioctl(a, b, c) -> c_int),
         libc::SYS_flock => hook!(flock(a, b) -> c_int),
         libc::SYS_lseek => hook!(lseek64(a, b, c) -> i64),

@@ -44,7 +44,7 @@ unsafe extern "C-unwind" fn select(
             Some(nanos.saturating_add((time.tv_usec as u64).saturating_mul(1_000)))
         }
     };
-    if nanos == Some(0) || !lisle_rt::begin_io() {
+    if !lisle_rt::begin_io() || nanos == Some(0) {
         return plain();
     }
     let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));
@@ -99,7 +99,7 @@ unsafe extern "C-unwind" fn pselect(
     if !mask.is_null() {
         return lisle_rt::blocking(plain);
     }
-    if nanos == Some(0) || !lisle_rt::begin_io() {
+    if !lisle_rt::begin_io() || nanos == Some(0) {
         return plain();
     }
     let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));

@@ -21,14 +21,12 @@ fn number(stream: *mut FILE) -> c_int {
 unsafe extern "C-unwind" fn fclose(stream: *mut FILE) -> c_int {
     let call = || real!(fclose(stream): fn(*mut FILE) -> c_int);
     let fd = number(stream);
+    // What is looked at for it is not to be noted after the descriptor's end was told.
+    let way = if lisle_rt::can_suspend() { way_to_end(stream) } else { Way::Here(None) };
     lisle_rt::closing(fd);
-    let result = if !lisle_rt::can_suspend() {
-        call()
-    } else {
-        match way_to_end(stream) {
-            Way::Here(_trial) => call(),
-            Way::Elsewhere => lisle_rt::blocking(call),
-        }
+    let result = match way {
+        Way::Here(_trial) => call(),
+        Way::Elsewhere => lisle_rt::blocking(call),
     };
     lisle_rt::closed(fd);
     result

@@ -176,6 +176,8 @@ pub(super) enum Need {
     Read(usize),
     /// What is in the buffer to be written, and up to so many bytes more.
     Write(usize),
+    /// The same, and nobody knows how many more.
+    WriteSome,
     /// The end of the file, or a part of it.
     Seek,
 }
@@ -286,12 +288,13 @@ fn way(stream: Stream, need: &Need) -> Way {
         Need::Nothing => Way::Here(None),
         // It fails at once.
         Need::Read(_) if stream.has(NO_READS) => Way::Here(None),
-        Need::Write(_) if stream.has(NO_WRITES) => Way::Here(None),
+        Need::Write(_) | Need::WriteSome if stream.has(NO_WRITES) => Way::Here(None),
         // It flushes the standard output first, whatever that is.
         Need::Read(_) if stream.has(UNBUFFERED | LINE_BUFFERED) => Way::Elsewhere,
         Need::Read(bytes) => of_descriptor(fd, &READS, bytes, None),
         Need::Seek if stream.pending() == 0 => of_descriptor(fd, &READS, 0, Some(0)),
         Need::Seek => of_descriptor(fd, &WRITES, 0, Some(stream.pending())),
+        Need::WriteSome => of_descriptor(fd, &WRITES, 0, None),
         Need::Write(bytes) => {
             let due = stream.pending().saturating_add(bytes);
             of_descriptor(fd, &WRITES, due, Some(due))

@@ -22,6 +22,10 @@ fn writing(stream: Stream, count: usize) -> Need {
     }
 }
 
+fn writing_some(stream: Stream) -> Need {
+    if stream.is_of_bytes() { Need::Nothing } else { Need::WriteSome }
+}
+
 fn reading(stream: Stream) -> Need {
     if stream.is_of_bytes() { Need::Nothing } else { Need::Read(0) }
 }
@@ -92,14 +96,14 @@ type Arguments = *mut c_void;
 // Formats: how much they write is not known beforehand.
 wide! {
     vfwprintf(stream: *mut FILE, format: *const wchar_t, arguments: Arguments) -> c_int:
-        stream, Taken, |s| writing(s, usize::MAX);
+        stream, Taken, |s| writing_some(s);
     vwprintf(format: *const wchar_t, arguments: Arguments) -> c_int:
-        standard::output(), Taken, |s| writing(s, usize::MAX);
+        standard::output(), Taken, |s| writing_some(s);
     __vfwprintf_chk(
         stream: *mut FILE, flag: c_int, format: *const wchar_t, arguments: Arguments
-    ) -> c_int: stream, Taken, |s| writing(s, usize::MAX);
+    ) -> c_int: stream, Taken, |s| writing_some(s);
     __vwprintf_chk(flag: c_int, format: *const wchar_t, arguments: Arguments) -> c_int:
-        standard::output(), Taken, |s| writing(s, usize::MAX);
+        standard::output(), Taken, |s| writing_some(s);
     vfwscanf(stream: *mut FILE, format: *const wchar_t, arguments: Arguments) -> c_int:
         stream, Taken, |s| reading(s);
     vwscanf(format: *const wchar_t, arguments: Arguments) -> c_int:
