@@ -32,6 +32,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the safety of these functions is libc's")]
 
 mod call;
+mod define;
 mod facts;
 mod gate;
 mod real;

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use lisle_sys::Errno;
 
@@ -10,6 +10,7 @@ use lisle_sys::Errno;
 ///
 /// The pointer is null until then. Two threads that look it up at the same moment store the same
 /// value, so Relaxed will do: the functions were there before any of our code ran.
+#[repr(C)]
 pub(crate) struct Symbol {
     name: &'static CStr,
     address: AtomicPtr<c_void>,
@@ -29,16 +30,50 @@ impl Symbol {
 
     #[cold]
     fn look_up(&self) -> *mut c_void {
-        // SAFETY: the name ends with NUL.
-        let address = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        let address = self.find();
         if address.is_null() {
             // A program cannot call what its C library does not have.
             eprintln!("lisle: the C library has no {}", self.name.to_string_lossy());
             std::process::abort();
         }
+        address
+    }
+
+    /// Null if the C library has no such function.
+    fn find(&self) -> *mut c_void {
+        // SAFETY: the name ends with NUL.
+        let address = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
         self.address.store(address, Ordering::Relaxed);
         address
     }
+}
+
+/// Looks up all functions behind hooks.
+///
+/// Looking up takes the loader's lock. While an object is loaded its constructors run, with that
+/// lock held; whatever others call meanwhile for the first time would wait for them, on a worker,
+/// and for ever if a constructor waits for the caller. So this is to be done before.
+pub(crate) fn look_up_all() {
+    /// Goes from false to true when all were looked up. Relaxed, as for the addresses.
+    static DONE: AtomicBool = AtomicBool::new(false);
+    unsafe extern "C" {
+        // The linker's names for the ends of the section that `real!` puts its symbols in.
+        static __start_lisle_real: u8;
+        static __stop_lisle_real: u8;
+    }
+    if DONE.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut symbol = (&raw const __start_lisle_real).cast::<Symbol>();
+    let end = (&raw const __stop_lisle_real).cast();
+    while symbol < end {
+        // SAFETY: the section is an array of symbols and nothing else.
+        unsafe {
+            (*symbol).find();
+            symbol = symbol.add(1);
+        }
+    }
+    DONE.store(true, Ordering::Relaxed);
 }
 
 /// Calls the C library's function of the given name and type.
@@ -47,6 +82,7 @@ impl Symbol {
 /// frames below run, and so do the destructors of the hook's own.
 macro_rules! real {
     ($name:ident($($argument:expr),* $(,)?): fn($($kind:ty),*) -> $result:ty) => {{
+        #[unsafe(link_section = "lisle_real")]
         static SYMBOL: $crate::real::Symbol = $crate::real::Symbol::new(
             // SAFETY: ends with NUL and has none before.
             unsafe {

@@ -77,6 +77,11 @@ impl Operation {
         result
     }
 
+    /// Sets when to give up, for calls that are told so by their caller.
+    pub(crate) fn give_up_at(&mut self, deadline: Option<u64>) {
+        self.deadline = Some(deadline);
+    }
+
     /// The number that the open file has now.
     pub(crate) fn fd(&self) -> i32 {
         self.fd

@@ -1,8 +1,9 @@
 //! Calls that change what a descriptor is, or that wait in ways nothing can be done about.
 
-use libc::{FILE, c_int, c_uint, c_ulong, c_void, loff_t, off_t, size_t, socklen_t, ssize_t};
+use libc::{c_int, c_uint, c_ulong, c_void, off_t, socklen_t};
 use lisle_sys::syscall;
 
+use crate::define::elsewhere_if;
 use crate::facts;
 use crate::real::real;
 
@@ -65,21 +66,6 @@ unsafe extern "C-unwind" fn vfork() -> libc::pid_t {
     unsafe { libc::fork() }
 }
 
-/// See fclose(3).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn fclose(stream: *mut FILE) -> i32 {
-    // A stream in memory has no number, of which `errno` is not to tell.
-    // SAFETY: an open stream, by the caller's obligation; every thread has an `errno`.
-    let fd = unsafe {
-        let before = *libc::__errno_location();
-        let fd = libc::fileno(stream);
-        *libc::__errno_location() = before;
-        fd
-    };
-    let _closing = Closing::new(fd);
-    real!(fclose(stream): fn(*mut FILE) -> i32)
-}
-
 /// See dup(2).
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn dup(old: i32) -> i32 {
@@ -137,14 +123,53 @@ unsafe extern "C-unwind" fn setsockopt(
     result
 }
 
+/// Requests that wait: for output to be sent, for a modem's lines, for a disk. What a driver does
+/// with requests of its own is not known.
+const SLOW: [c_ulong; 8] = [
+    libc::TCSBRK,
+    libc::TCSBRKP,
+    libc::TCSETSW,
+    libc::TCSETSF,
+    libc::TIOCMIWAIT,
+    libc::FICLONE,
+    libc::FICLONERANGE,
+    // FIDEDUPERANGE
+    0xc018_9436,
+];
+
 /// See ioctl(2).
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn ioctl(fd: i32, request: c_ulong, argument: usize) -> i32 {
-    let result = real!(ioctl(fd, request, argument): fn(i32, c_ulong, usize) -> i32);
+    let plain = || real!(ioctl(fd, request, argument): fn(i32, c_ulong, usize) -> i32);
+    let result = if SLOW.contains(&request) { lisle_rt::blocking(plain) } else { plain() };
     if request == libc::FIONBIO {
         facts::changed(fd);
     }
     result
+}
+
+/// What waits: `tcsetattr` after the output, `tcflow` to send a character.
+const NOW: c_int = libc::TCSANOW;
+
+elsewhere_if! {
+    tcdrain(fd: c_int) -> c_int: true;
+    tcsendbreak(fd: c_int, duration: c_int) -> c_int: true;
+    tcsetattr(fd: c_int, actions: c_int, settings: *const libc::termios) -> c_int: actions != NOW;
+    tcflow(fd: c_int, action: c_int) -> c_int: matches!(action, libc::TCIOFF | libc::TCION);
+    lockf(fd: c_int, command: c_int, len: off_t) -> c_int: command == libc::F_LOCK;
+    lockf64(fd: c_int, command: c_int, len: off_t) -> c_int: command == libc::F_LOCK;
+}
+
+/// See closefrom(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn closefrom(first: c_int) {
+    let each = |tell: fn(i32)| {
+        let first = first.max(0) as c_uint;
+        (first..=open_descriptors_end()).for_each(|fd| tell(fd as i32));
+    };
+    each(lisle_rt::closing);
+    real!(closefrom(first): fn(c_int) -> ());
+    each(lisle_rt::closed);
 }
 
 /// See fcntl(2).
@@ -182,48 +207,4 @@ fn control(fd: i32, command: i32, plain: impl FnOnce() -> i32) -> i32 {
 unsafe extern "C-unwind" fn flock(fd: i32, operation: i32) -> i32 {
     let plain = || real!(flock(fd, operation): fn(i32, i32) -> i32);
     if operation & libc::LOCK_NB != 0 { plain() } else { lisle_rt::blocking(plain) }
-}
-
-/// See splice(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn splice(
-    from: i32,
-    from_offset: *mut loff_t,
-    to: i32,
-    to_offset: *mut loff_t,
-    len: size_t,
-    flags: c_uint,
-) -> ssize_t {
-    lisle_rt::blocking(|| {
-        real!(
-            splice(from, from_offset, to, to_offset, len, flags):
-                fn(i32, *mut loff_t, i32, *mut loff_t, size_t, c_uint) -> ssize_t
-        )
-    })
-}
-
-/// See sendfile(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn sendfile(
-    to: i32,
-    from: i32,
-    offset: *mut off_t,
-    len: size_t,
-) -> ssize_t {
-    lisle_rt::blocking(
-        || real!(sendfile(to, from, offset, len): fn(i32, i32, *mut off_t, size_t) -> ssize_t),
-    )
-}
-
-/// See sendfile(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn sendfile64(
-    to: i32,
-    from: i32,
-    offset: *mut loff_t,
-    len: size_t,
-) -> ssize_t {
-    lisle_rt::blocking(
-        || real!(sendfile64(to, from, offset, len): fn(i32, i32, *mut loff_t, size_t) -> ssize_t),
-    )
 }

@@ -27,6 +27,8 @@ gated! {
     readdir64(folder: *mut DIR) -> *mut dirent64;
     readdir_r(folder: *mut DIR, entry: *mut dirent, place: *mut *mut dirent) -> i32;
     readdir64_r(folder: *mut DIR, entry: *mut dirent64, place: *mut *mut dirent64) -> i32;
+    getdirentries(fd: i32, place: *mut c_char, len: usize, offset: *mut libc::off_t) -> isize;
+    getdirentries64(fd: i32, place: *mut c_char, len: usize, offset: *mut libc::off_t) -> isize;
     getdents64(fd: i32, place: *mut c_void, len: usize) -> isize;
 }
 

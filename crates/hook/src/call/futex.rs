@@ -1,4 +1,4 @@
-//! `syscall`, for the sake of futexes: what std, parking_lot and crossbeam block in.
+//! `syscall`, for the sake of futexes above all: what std, parking_lot and crossbeam block in.
 //!
 //! Coroutines wait in the runtime's lot, OS threads in the kernel; those who wake look in both.
 //! Words shared between processes are the kernel's alone: coroutines wait for them on a spare
@@ -10,7 +10,8 @@ use libc::{c_long, timespec};
 use lisle_rt::lot;
 use lisle_sys::{Errno, clock};
 
-use crate::real::{outcome, real};
+use super::numbers::{self, plain};
+use crate::real::outcome;
 
 /// See syscall(2).
 #[unsafe(no_mangle)]
@@ -36,25 +37,12 @@ unsafe extern "C-unwind" fn syscall(
             // SAFETY: the caller's obligation.
             unsafe { call.run() }
         }
-        libc::SYS_close => {
-            lisle_rt::closing(a as i32);
-            let result = plain(number, [a, b, c, d, e, f]);
-            lisle_rt::closed(a as i32);
-            result
-        }
         libc::SYS_sched_yield if lisle_rt::can_suspend() => {
             lisle_rt::yield_now();
             0
         }
-        _ => plain(number, [a, b, c, d, e, f]),
+        _ => numbers::call(number, [a, b, c, d, e, f]),
     }
-}
-
-fn plain(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> c_long {
-    real!(
-        syscall(number, a, b, c, d, e, f):
-            fn(c_long, usize, usize, usize, usize, usize, usize) -> c_long
-    )
 }
 
 /// The arguments of futex(2).

@@ -14,7 +14,7 @@ use crate::short;
 use crate::transfer::{Operation, PART, Vectors, write_all, write_all_by_parts, write_rest};
 
 /// With these a call does not wait for what the descriptor becomes ready for.
-const NEVER_WAIT: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB;
+pub(super) const NEVER_WAIT: i32 = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE | libc::MSG_OOB;
 
 /// Whether what is sent on streams is submitted at once rather than tried.
 const SUBMIT: bool = true;
@@ -349,7 +349,7 @@ unsafe extern "C-unwind" fn sendmsg(fd: i32, message: *const msghdr, flags: i32)
 ///
 /// # Safety
 /// As for `sendmsg`.
-unsafe fn note_sent_descriptors(message: *const msghdr) {
+pub(super) unsafe fn note_sent_descriptors(message: *const msghdr) {
     // SAFETY: the caller's obligation; the macros of cmsg(3) walk its control data.
     unsafe {
         if message.is_null() || (*message).msg_control.is_null() {

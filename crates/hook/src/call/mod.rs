@@ -1,18 +1,31 @@
 //! The symbols, one family a file.
 
+mod aliases;
+mod attributes;
+mod batches;
 mod children;
 mod connections;
+mod databases;
 mod descriptors;
 mod files;
 mod folders;
 mod futex;
+mod loading;
 mod locks;
 mod messages;
+mod moving;
 mod names;
+mod numbers;
 mod opening;
 mod paths;
 mod probe;
+mod programs;
+mod queues;
 mod readiness;
+mod select;
+mod stdio;
 mod streams;
 mod threads;
 mod time;
+mod trees;
+mod variadic;

@@ -1,54 +1,238 @@
 //! Name resolution, which happens inside of the C library and so on a spare carrier.
 
-use libc::{addrinfo, c_char, hostent, sockaddr, socklen_t};
+use std::ffi::c_void;
 
-use crate::real::real;
+use libc::{
+    addrinfo, c_char, c_int, c_uchar, hostent, protoent, servent, sigevent, size_t, sockaddr,
+    socklen_t, timespec,
+};
 
-/// See getaddrinfo(3).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn getaddrinfo(
-    node: *const c_char,
-    service: *const c_char,
-    hints: *const addrinfo,
-    result: *mut *mut addrinfo,
-) -> i32 {
-    lisle_rt::blocking(|| {
-        real!(
-            getaddrinfo(node, service, hints, result):
-                fn(*const c_char, *const c_char, *const addrinfo, *mut *mut addrinfo) -> i32
-        )
-    })
+use crate::define::{alias, elsewhere, elsewhere_if};
+
+type Name = *const c_char;
+type Text = *mut c_char;
+type Host = *mut *mut hostent;
+type Service = *mut *mut servent;
+type Protocol = *mut *mut protoent;
+/// An entry whose layout does not matter here.
+type Place = *mut c_void;
+/// A list of requests.
+type Requests = *mut *mut c_void;
+
+// Hosts.
+elsewhere! {
+    getaddrinfo(node: Name, service: Name, hints: *const addrinfo, result: *mut *mut addrinfo)
+        -> c_int;
+    getnameinfo(
+        address: *const sockaddr,
+        len: socklen_t,
+        host: Text,
+        host_len: socklen_t,
+        service: Text,
+        service_len: socklen_t,
+        flags: c_int,
+    ) -> c_int;
+    gethostbyname(name: Name) -> *mut hostent;
+    gethostbyname2(name: Name, family: c_int) -> *mut hostent;
+    gethostbyaddr(address: *const c_void, len: socklen_t, family: c_int) -> *mut hostent;
+    gethostbyname_r(
+        name: Name,
+        place: *mut hostent,
+        text: Text,
+        len: size_t,
+        found: Host,
+        error: *mut c_int,
+    ) -> c_int;
+    gethostbyname2_r(
+        name: Name,
+        family: c_int,
+        place: *mut hostent,
+        text: Text,
+        len: size_t,
+        found: Host,
+        error: *mut c_int,
+    ) -> c_int;
+    gethostbyaddr_r(
+        address: *const c_void,
+        address_len: socklen_t,
+        family: c_int,
+        place: *mut hostent,
+        text: Text,
+        len: size_t,
+        found: Host,
+        error: *mut c_int,
+    ) -> c_int;
+    gethostent() -> *mut hostent;
+    gethostent_r(place: *mut hostent, text: Text, len: size_t, found: Host, error: *mut c_int)
+        -> c_int;
+    sethostent(stay: c_int) -> ();
+    endhostent() -> ();
 }
 
-/// See getnameinfo(3).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn getnameinfo(
-    address: *const sockaddr,
-    len: socklen_t,
-    host: *mut c_char,
-    host_len: socklen_t,
-    service: *mut c_char,
-    service_len: socklen_t,
-    flags: i32,
-) -> i32 {
-    lisle_rt::blocking(|| {
-        real!(
-            getnameinfo(address, len, host, host_len, service, service_len, flags):
-                fn(
-                    *const sockaddr,
-                    socklen_t,
-                    *mut c_char,
-                    socklen_t,
-                    *mut c_char,
-                    socklen_t,
-                    i32
-                ) -> i32
-        )
-    })
+elsewhere_if! {
+    // Without GAI_WAIT it only starts threads that resolve.
+    getaddrinfo_a(mode: c_int, list: Requests, count: c_int, event: *mut sigevent) -> c_int:
+        mode == 0;
 }
 
-/// See gethostbyname(3).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn gethostbyname(name: *const c_char) -> *mut hostent {
-    lisle_rt::blocking(|| real!(gethostbyname(name): fn(*const c_char) -> *mut hostent))
+elsewhere! {
+    gai_suspend(list: *const *const c_void, count: c_int, timeout: *const timespec) -> c_int;
+}
+
+// Networks, services, protocols.
+elsewhere! {
+    getnetbyname(name: Name) -> Place;
+    getnetbyname_r(
+        name: Name,
+        place: Place,
+        text: Text,
+        len: size_t,
+        found: *mut Place,
+        error: *mut c_int,
+    ) -> c_int;
+    getnetbyaddr(network: u32, family: c_int) -> Place;
+    getnetbyaddr_r(
+        network: u32,
+        family: c_int,
+        place: Place,
+        text: Text,
+        len: size_t,
+        found: *mut Place,
+        error: *mut c_int,
+    ) -> c_int;
+    getnetent() -> Place;
+    getnetent_r(place: Place, text: Text, len: size_t, found: *mut Place, error: *mut c_int)
+        -> c_int;
+    setnetent(stay: c_int) -> ();
+    endnetent() -> ();
+    getservbyname(name: Name, protocol: Name) -> *mut servent;
+    getservbyname_r(
+        name: Name,
+        protocol: Name,
+        place: *mut servent,
+        text: Text,
+        len: size_t,
+        found: Service,
+    ) -> c_int;
+    getservbyport(port: c_int, protocol: Name) -> *mut servent;
+    getservbyport_r(
+        port: c_int,
+        protocol: Name,
+        place: *mut servent,
+        text: Text,
+        len: size_t,
+        found: Service,
+    ) -> c_int;
+    getservent() -> *mut servent;
+    getservent_r(place: *mut servent, text: Text, len: size_t, found: Service) -> c_int;
+    setservent(stay: c_int) -> ();
+    endservent() -> ();
+    getprotobyname(name: Name) -> *mut protoent;
+    getprotobyname_r(
+        name: Name,
+        place: *mut protoent,
+        text: Text,
+        len: size_t,
+        found: Protocol,
+    ) -> c_int;
+    getprotobynumber(number: c_int) -> *mut protoent;
+    getprotobynumber_r(
+        number: c_int,
+        place: *mut protoent,
+        text: Text,
+        len: size_t,
+        found: Protocol,
+    ) -> c_int;
+    getprotoent() -> *mut protoent;
+    getprotoent_r(place: *mut protoent, text: Text, len: size_t, found: Protocol) -> c_int;
+    setprotoent(stay: c_int) -> ();
+    endprotoent() -> ();
+}
+
+/// A query or an answer, and the state of a resolver.
+type Bytes = *const c_uchar;
+type Answer = *mut c_uchar;
+type State = *mut c_void;
+
+/// Defines the resolver's calls under their present names, and under those that programs call
+/// which were built for a C library before 2.34.
+macro_rules! resolver {
+    ($($name:ident $old:ident($($argument:ident: $kind:ty),*);)*) => {$(
+        elsewhere! { $name($($argument: $kind),*) -> c_int; }
+        alias! { $old($($argument: $kind),*) -> c_int = $name; }
+    )*};
+}
+
+resolver! {
+    res_query __res_query(
+        name: Name, class: c_int, kind: c_int, answer: Answer, len: c_int
+    );
+    res_search __res_search(
+        name: Name, class: c_int, kind: c_int, answer: Answer, len: c_int
+    );
+    res_querydomain __res_querydomain(
+        name: Name, domain: Name, class: c_int, kind: c_int, answer: Answer, len: c_int
+    );
+    res_send __res_send(query: Bytes, query_len: c_int, answer: Answer, len: c_int);
+    res_nquery __res_nquery(
+        state: State, name: Name, class: c_int, kind: c_int, answer: Answer, len: c_int
+    );
+    res_nsearch __res_nsearch(
+        state: State, name: Name, class: c_int, kind: c_int, answer: Answer, len: c_int
+    );
+    res_nquerydomain __res_nquerydomain(
+        state: State, name: Name, domain: Name, class: c_int, kind: c_int, answer: Answer,
+        len: c_int
+    );
+    res_nsend __res_nsend(
+        state: State, query: Bytes, query_len: c_int, answer: Answer, len: c_int
+    );
+}
+
+// Reading the settings, which is a file.
+elsewhere! {
+    __res_init() -> c_int;
+    __res_ninit(state: State) -> c_int;
+}
+
+// Commands on other machines.
+elsewhere! {
+    rcmd(host: *mut Text, port: u16, local: Name, remote: Name, command: Name, error: *mut c_int)
+        -> c_int;
+    rcmd_af(
+        host: *mut Text,
+        port: u16,
+        local: Name,
+        remote: Name,
+        command: Name,
+        error: *mut c_int,
+        family: u16,
+    ) -> c_int;
+    rexec(
+        host: *mut Text,
+        port: c_int,
+        user: Name,
+        password: Name,
+        command: Name,
+        error: *mut c_int,
+    ) -> c_int;
+    rexec_af(
+        host: *mut Text,
+        port: c_int,
+        user: Name,
+        password: Name,
+        command: Name,
+        error: *mut c_int,
+        family: u16,
+    ) -> c_int;
+    ruserok(host: Name, super_user: c_int, remote: Name, local: Name) -> c_int;
+    ruserok_af(host: Name, super_user: c_int, remote: Name, local: Name, family: u16) -> c_int;
+    iruserok_af(
+        address: *const c_void,
+        super_user: c_int,
+        remote: Name,
+        local: Name,
+        family: u16,
+    ) -> c_int;
+    iruserok(address: u32, super_user: c_int, remote: Name, local: Name) -> c_int;
 }

@@ -9,18 +9,7 @@ use libc::{
     dev_t, gid_t, loff_t, mode_t, off_t, size_t, ssize_t, timespec, timeval, uid_t, utimbuf,
 };
 
-use crate::real::real;
-
-/// Defines hooks that hop.
-macro_rules! elsewhere {
-    ($($name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty;)*) => {$(
-        #[doc = concat!("See ", stringify!($name), ".")]
-        #[unsafe(no_mangle)]
-        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
-            lisle_rt::blocking(|| real!($name($($argument),*): fn($($kind),*) -> $result))
-        }
-    )*};
-}
+use crate::define::elsewhere;
 
 // Names.
 elsewhere! {

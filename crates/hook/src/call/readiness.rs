@@ -1,13 +1,13 @@
-//! `poll`, `epoll_wait` and `select`.
+//! `poll`, `epoll_wait` and their forms.
 
-use libc::{epoll_event, fd_set, nfds_t, pollfd, sigset_t, timespec, timeval};
+use libc::{epoll_event, nfds_t, pollfd, sigset_t, timespec};
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Interest, wait_any};
 use lisle_sys::{Errno, clock, fd as sys, syscall};
 
 use crate::real::{outcome, real};
 
 /// What the write direction's events are about.
-const WRITE: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
+pub(super) const WRITE: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
 
 /// More entries than this are not worth registering one by one.
 const MOST: usize = 1024;
@@ -121,7 +121,7 @@ unsafe extern "C-unwind" fn epoll_wait(
     timeout: i32,
 ) -> i32 {
     // SAFETY: the caller's obligation.
-    match unsafe { epoll_wait_suspending(fd, events, count, timeout) } {
+    match unsafe { epoll_wait_suspending(fd, events, count, millis(timeout)) } {
         Some(result) => outcome(result) as i32,
         None => real!(
             epoll_wait(fd, events, count, timeout): fn(i32, *mut epoll_event, i32, i32) -> i32
@@ -148,14 +148,54 @@ unsafe extern "C-unwind" fn epoll_pwait(
         return lisle_rt::blocking(plain);
     }
     // SAFETY: the caller's obligation.
-    match unsafe { epoll_wait_suspending(fd, events, count, timeout) } {
+    match unsafe { epoll_wait_suspending(fd, events, count, millis(timeout)) } {
         Some(result) => outcome(result) as i32,
         None => plain(),
     }
 }
 
+/// See epoll_pwait2(2).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn epoll_pwait2(
+    fd: i32,
+    events: *mut epoll_event,
+    count: i32,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> i32 {
+    let plain = || {
+        real!(
+            epoll_pwait2(fd, events, count, timeout, mask):
+                fn(i32, *mut epoll_event, i32, *const timespec, *const sigset_t) -> i32
+        )
+    };
+    if !mask.is_null() {
+        return lisle_rt::blocking(plain);
+    }
+    // SAFETY: null or a live timespec, by the caller's obligation.
+    let nanos = match unsafe { timeout.as_ref() } {
+        None => None,
+        Some(t) if t.tv_sec < 0 || !(0..1_000_000_000).contains(&t.tv_nsec) => return plain(),
+        Some(t) => {
+            let nanos = (t.tv_sec as u64).saturating_mul(1_000_000_000);
+            Some(nanos.saturating_add(t.tv_nsec as u64))
+        }
+    };
+    // SAFETY: the caller's obligation.
+    match unsafe { epoll_wait_suspending(fd, events, count, nanos) } {
+        Some(result) => outcome(result) as i32,
+        None => plain(),
+    }
+}
+
+/// A timeout in milliseconds, of which negative ones mean none, in nanoseconds.
+fn millis(timeout: i32) -> Option<u64> {
+    u64::try_from(timeout).ok().map(|millis| millis * 1_000_000)
+}
+
 /// An epoll instance is itself a descriptor that becomes readable. None where the plain call is
-/// right.
+/// right. The timeout
+/// is in nanoseconds.
 ///
 /// # Safety
 /// As for `epoll_wait`.
@@ -163,13 +203,13 @@ unsafe fn epoll_wait_suspending(
     fd: i32,
     events: *mut epoll_event,
     count: i32,
-    timeout: i32,
+    nanos: Option<u64>,
 ) -> Option<Result<usize, Errno>> {
-    if !lisle_rt::begin_io() || timeout == 0 || count <= 0 {
+    if !lisle_rt::begin_io() || nanos == Some(0) || count <= 0 {
         return None;
     }
     let descriptor = Descriptor::new(fd)?;
-    let deadline = (timeout > 0).then(|| clock::now().saturating_add(timeout as u64 * 1_000_000));
+    let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));
     let look = || {
         let args = [fd as usize, events as usize, count as usize, 0, 0, 8];
         // SAFETY: the caller's obligation.
@@ -187,48 +227,6 @@ unsafe fn epoll_wait_suspending(
             Ended::Closed(_) | Ended::Unpollable(_) => return None,
         }
     }
-}
-
-/// See select(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn select(
-    count: i32,
-    read: *mut fd_set,
-    write: *mut fd_set,
-    except: *mut fd_set,
-    timeout: *mut timeval,
-) -> i32 {
-    lisle_rt::blocking(|| {
-        real!(
-            select(count, read, write, except, timeout):
-                fn(i32, *mut fd_set, *mut fd_set, *mut fd_set, *mut timeval) -> i32
-        )
-    })
-}
-
-/// See pselect(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn pselect(
-    count: i32,
-    read: *mut fd_set,
-    write: *mut fd_set,
-    except: *mut fd_set,
-    timeout: *const timespec,
-    mask: *const sigset_t,
-) -> i32 {
-    lisle_rt::blocking(|| {
-        real!(
-            pselect(count, read, write, except, timeout, mask):
-                fn(
-                    i32,
-                    *mut fd_set,
-                    *mut fd_set,
-                    *mut fd_set,
-                    *const timespec,
-                    *const sigset_t
-                ) -> i32
-        )
-    })
 }
 
 /// Suspends until `fd` is readable. False if it cannot be waited for.

@@ -74,6 +74,20 @@ unsafe extern "C-unwind" fn writev(fd: i32, iov: *const iovec, count: i32) -> ss
     real!(writev(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t)
 }
 
+/// See eventfd(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn eventfd_read(fd: i32, value: *mut u64) -> i32 {
+    // SAFETY: a place of that size, by the caller's obligation.
+    if unsafe { read(fd, value.cast(), size_of::<u64>()) } == 8 { 0 } else { -1 }
+}
+
+/// See eventfd(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn eventfd_write(fd: i32, value: u64) -> i32 {
+    // SAFETY: a live value of that size.
+    if unsafe { write(fd, (&raw const value).cast(), size_of::<u64>()) } == 8 { 0 } else { -1 }
+}
+
 /// The bytes that a list describes; 0 for lists that the kernel would refuse.
 ///
 /// # Safety
