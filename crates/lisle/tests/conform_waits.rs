@@ -242,6 +242,25 @@ fn readiness(which: &str, fd: i32, mask: *const libc::sigset_t) -> String {
     }
 }
 
+/// Urgent data is the one event that comes without one for reading or writing.
+#[test]
+fn readiness_for_urgent_data_alone() {
+    twins(|coroutine| {
+        let (ours, theirs) = util::tcp_pair();
+        let mut entry = libc::pollfd { fd: ours.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
+        let send = move || {
+            // SAFETY: a live place of one byte.
+            let sent =
+                unsafe { libc::send(theirs.as_raw_fd(), c"x".as_ptr().cast(), 1, libc::MSG_OOB) };
+            (sent, theirs)
+        };
+        // SAFETY: a live entry.
+        let call = || unsafe { libc::poll(&raw mut entry, 1, 20_000) };
+        let (count, (sent, _theirs)) = waits(coroutine, LEAST, send, call);
+        vec![format!("{count} {sent} {:#x}", entry.revents)]
+    });
+}
+
 #[test]
 fn readiness_in_all_forms() {
     twins(|coroutine| {

@@ -146,6 +146,14 @@ pub struct Interest {
     pub events: u32,
 }
 
+/// Events for a poll by io_uring that is to learn of `events`. It does not listen for urgent data
+/// alone (`IO_ASYNC_POLL_COMMON` in the kernel's `io_uring/poll.c`): what announces that also
+/// announces data of a priority band, which no such socket has.
+fn heard(events: u32) -> u32 {
+    let urgent = events & libc::POLLPRI as u32 != 0;
+    if urgent { events | libc::POLLRDBAND as u32 } else { events }
+}
+
 /// Suspends until any of the descriptors has an event, at most until the deadline in nanoseconds of
 /// the monotonic clock. No descriptors at all: until the deadline. More than can be waited for at
 /// once: [`Ended::Unpollable`].
@@ -155,7 +163,7 @@ pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
         if interests.len() > request::MOST {
             return Ended::Unpollable(Errno(libc::E2BIG));
         }
-        let polls = interests.iter().map(|i| Entry::poll(i.descriptor.fd, i.events));
+        let polls = interests.iter().map(|i| Entry::poll(i.descriptor.fd, heard(i.events)));
         return match request::poll_any(polls, deadline) {
             Some(Polled::TimedOut) => Ended::TimedOut,
             Some(Polled::Never) => Ended::Unpollable(Errno::PERM),
