@@ -43,3 +43,23 @@ macro_rules! alias {
     )*};
 }
 pub(crate) use alias;
+
+/// Defines hooks that are the plain call, and nothing besides, where the caller is not a coroutine
+/// that can suspend; there they go on in a function of their own.
+///
+/// Both calls come last, so that they are jumps: after a system call each return costs some ten
+/// nanoseconds, because the kernel leaves the processor no memory of return addresses.
+macro_rules! on_coroutines {
+    ($($name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty = $here:ident;)*) => {$(
+        #[doc = concat!("See ", stringify!($name), ".")]
+        #[unsafe(no_mangle)]
+        pub(crate) unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
+            if !lisle_rt::can_suspend() {
+                return $crate::real::real!($name($($argument),*): fn($($kind),*) -> $result);
+            }
+            // SAFETY: the arguments are the caller's, who vouched for them.
+            unsafe { $here($($argument),*) }
+        }
+    )*};
+}
+pub(crate) use on_coroutines;

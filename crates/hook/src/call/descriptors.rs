@@ -172,35 +172,47 @@ unsafe extern "C-unwind" fn closefrom(first: c_int) {
     each(lisle_rt::closed);
 }
 
-/// See fcntl(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
-    control(fd, command, || real!(fcntl(fd, command, argument): fn(i32, i32, usize) -> i32))
+/// Defines hooks of `fcntl`. Most commands are nobody's business, so that they come first.
+macro_rules! control {
+    ($($name:ident $noted:ident)*) => {$(
+        /// See fcntl(2).
+        #[unsafe(no_mangle)]
+        unsafe extern "C-unwind" fn $name(fd: i32, command: i32, argument: usize) -> i32 {
+            const NOTED: [i32; 5] = [
+                libc::F_SETLKW,
+                libc::F_OFD_SETLKW,
+                libc::F_SETFL,
+                libc::F_DUPFD,
+                libc::F_DUPFD_CLOEXEC,
+            ];
+            if !NOTED.contains(&command) {
+                return real!($name(fd, command, argument): fn(i32, i32, usize) -> i32);
+            }
+            $noted(fd, command, argument)
+        }
+
+        #[inline(never)]
+        extern "C-unwind" fn $noted(fd: i32, command: i32, argument: usize) -> i32 {
+            let plain = || real!($name(fd, command, argument): fn(i32, i32, usize) -> i32);
+            match command {
+                libc::F_SETLKW | libc::F_OFD_SETLKW => lisle_rt::blocking(plain),
+                libc::F_SETFL => {
+                    let result = plain();
+                    facts::changed(fd);
+                    result
+                }
+                _ => {
+                    facts::shared(fd);
+                    let result = plain();
+                    facts::forget(result);
+                    result
+                }
+            }
+        }
+    )*};
 }
 
-/// See fcntl(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
-    control(fd, command, || real!(fcntl64(fd, command, argument): fn(i32, i32, usize) -> i32))
-}
-
-fn control(fd: i32, command: i32, plain: impl FnOnce() -> i32) -> i32 {
-    match command {
-        libc::F_SETLKW | libc::F_OFD_SETLKW => lisle_rt::blocking(plain),
-        libc::F_SETFL => {
-            let result = plain();
-            facts::changed(fd);
-            result
-        }
-        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
-            facts::shared(fd);
-            let result = plain();
-            facts::forget(result);
-            result
-        }
-        _ => plain(),
-    }
-}
+control! { fcntl fcntl_noted fcntl64 fcntl64_noted }
 
 /// See flock(2).
 #[unsafe(no_mangle)]

@@ -12,9 +12,9 @@
 //! - Large transfers, whose copying alone would hold up the worker, and files opened with
 //!   `O_DIRECT`, `O_SYNC` or `O_DSYNC` hop at once.
 
-use std::ffi::c_void;
+use std::ffi::c_long;
 
-use libc::{iovec, off_t, size_t, ssize_t};
+use libc::iovec;
 use lisle_rt::descriptor::Descriptor;
 use lisle_rt::request::{self, Performed};
 use lisle_sys::uring::Entry;
@@ -22,7 +22,6 @@ use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts::{self, Kind, Reading};
 use crate::gate::Gate;
-use crate::real::{outcome, real};
 use crate::transfer::Vectors;
 
 /// Bytes that are copied in place at most: it takes some ten microseconds.
@@ -95,7 +94,7 @@ pub(super) unsafe fn read(
 ///
 /// # Safety
 /// As for `readv`.
-unsafe fn read_from(
+pub(super) unsafe fn read_from(
     fd: i32,
     iov: *const iovec,
     count: usize,
@@ -200,10 +199,44 @@ unsafe fn read_plain(
     count: usize,
     offset: Option<u64>,
 ) -> Result<usize, Errno> {
-    let at = offset.map_or(0, |offset| offset as usize);
-    let number = if offset.is_some() { libc::SYS_preadv } else { libc::SYS_readv };
+    const NUMBERS: Numbers = Numbers {
+        one: [libc::SYS_read, libc::SYS_pread64],
+        list: [libc::SYS_readv, libc::SYS_preadv],
+    };
     // SAFETY: the caller's obligation.
-    unsafe { syscall(number, [fd as usize, iov as usize, count, at, 0, 0]) }
+    unsafe { NUMBERS.call(fd, iov, count, offset) }
+}
+
+/// System calls without and with an offset: for a buffer and for a list.
+struct Numbers {
+    one: [c_long; 2],
+    list: [c_long; 2],
+}
+
+impl Numbers {
+    /// Makes the cheapest that will do: the kernel takes some eighty nanoseconds for a list.
+    ///
+    /// # Safety
+    /// As for `preadv` or `pwritev`.
+    #[inline]
+    unsafe fn call(
+        &self,
+        fd: i32,
+        iov: *const iovec,
+        count: usize,
+        offset: Option<u64>,
+    ) -> Result<usize, Errno> {
+        let at = offset.map_or(0, |offset| offset as usize);
+        let placed = usize::from(offset.is_some());
+        // SAFETY: the caller's obligation.
+        unsafe {
+            let (number, place, len) = match count {
+                1 => (self.one[placed], (*iov).iov_base as usize, (*iov).iov_len),
+                _ => (self.list[placed], iov as usize, count),
+            };
+            syscall(number, [fd as usize, place, len, at, 0, 0])
+        }
+    }
 }
 
 /// Reads what has to come from a disk: by the kernel's own means where the place is given. At the
@@ -259,7 +292,7 @@ pub(super) unsafe fn write(
 ///
 /// # Safety
 /// As for `writev`.
-unsafe fn write_to(
+pub(super) unsafe fn write_to(
     fd: i32,
     iov: *const iovec,
     count: usize,
@@ -290,10 +323,12 @@ unsafe fn write_plain(
     count: usize,
     offset: Option<u64>,
 ) -> Result<usize, Errno> {
-    let at = offset.map_or(0, |offset| offset as usize);
-    let number = if offset.is_some() { libc::SYS_pwritev } else { libc::SYS_writev };
+    const NUMBERS: Numbers = Numbers {
+        one: [libc::SYS_write, libc::SYS_pwrite64],
+        list: [libc::SYS_writev, libc::SYS_pwritev],
+    };
     // SAFETY: the caller's obligation.
-    unsafe { syscall(number, [fd as usize, iov as usize, count, at, 0, 0]) }
+    unsafe { NUMBERS.call(fd, iov, count, offset) }
 }
 
 /// The one way to write what may have to wait for a disk.
@@ -308,103 +343,4 @@ unsafe fn write_slow(
 ) -> Result<usize, Errno> {
     // SAFETY: the caller's obligation.
     file.elsewhere(|| unsafe { write_plain(file.fd, iov, count, offset) })
-}
-
-/// Reads or writes, as its caller's `readv` or `writev` would.
-type Transfer = unsafe fn(i32, *const iovec, usize, Option<u64>) -> Option<Result<usize, Errno>>;
-
-/// A transfer by offset. None where the plain call is right, for negative offsets among others.
-///
-/// # Safety
-/// As for `preadv` or `pwritev`.
-#[inline]
-unsafe fn by_offset(
-    transfer: Transfer,
-    fd: i32,
-    iov: *const iovec,
-    count: i32,
-    offset: off_t,
-) -> Option<ssize_t> {
-    let (offset, count) = (u64::try_from(offset).ok()?, usize::try_from(count).ok()?);
-    // SAFETY: the caller's obligation.
-    unsafe { transfer(fd, iov, count, Some(offset)) }.map(outcome)
-}
-
-/// A transfer by offset with flags; -1 is the file's position. None where the plain call is right.
-///
-/// # Safety
-/// As for `preadv2` or `pwritev2`.
-unsafe fn by_flags(
-    transfer: Transfer,
-    fd: i32,
-    iov: *const iovec,
-    count: i32,
-    offset: off_t,
-    flags: i32,
-) -> Option<ssize_t> {
-    if flags != 0 {
-        return None;
-    }
-    if offset != -1 {
-        // SAFETY: the caller's obligation.
-        return unsafe { by_offset(transfer, fd, iov, count, offset) };
-    }
-    // SAFETY: as above.
-    unsafe { transfer(fd, iov, usize::try_from(count).ok()?, None) }.map(outcome)
-}
-
-/// Defines hooks for a buffer, a list, and a list with flags.
-macro_rules! transfers {
-    ($transfer:ident, $buffer:ty: $($one:ident $list:ident $flagged:ident;)*) => {$(
-        #[doc = concat!("See ", stringify!($one), ".")]
-        #[unsafe(no_mangle)]
-        unsafe extern "C-unwind" fn $one(
-            fd: i32, buf: $buffer, len: size_t, offset: off_t
-        ) -> ssize_t {
-            let vector = iovec { iov_base: buf as *mut c_void, iov_len: len };
-            // SAFETY: one live entry, for which the caller vouches.
-            unsafe { by_offset($transfer, fd, &raw const vector, 1, offset) }.unwrap_or_else(
-                || real!($one(fd, buf, len, offset): fn(i32, $buffer, size_t, off_t) -> ssize_t),
-            )
-        }
-
-        #[doc = concat!("See ", stringify!($list), ".")]
-        #[unsafe(no_mangle)]
-        unsafe extern "C-unwind" fn $list(
-            fd: i32, iov: *const iovec, count: i32, offset: off_t
-        ) -> ssize_t {
-            let plain = || real!(
-                $list(fd, iov, count, offset): fn(i32, *const iovec, i32, off_t) -> ssize_t
-            );
-            // SAFETY: the caller vouches for the list.
-            unsafe { by_offset($transfer, fd, iov, count, offset) }.unwrap_or_else(plain)
-        }
-
-        #[doc = concat!("See ", stringify!($flagged), ".")]
-        #[unsafe(no_mangle)]
-        unsafe extern "C-unwind" fn $flagged(
-            fd: i32, iov: *const iovec, count: i32, offset: off_t, flags: i32
-        ) -> ssize_t {
-            // SAFETY: the caller vouches for the list.
-            if let Some(result) = unsafe { by_flags($transfer, fd, iov, count, offset, flags) } {
-                return result;
-            }
-            let plain = || real!(
-                $flagged(fd, iov, count, offset, flags):
-                    fn(i32, *const iovec, i32, off_t, i32) -> ssize_t
-            );
-            let may_wait = flags != 0 && flags & libc::RWF_NOWAIT == 0;
-            if may_wait { lisle_rt::blocking(plain) } else { plain() }
-        }
-    )*};
-}
-
-transfers! { read_from, *mut c_void:
-    pread preadv preadv2;
-    pread64 preadv64 preadv64v2;
-}
-
-transfers! { write_to, *const c_void:
-    pwrite pwritev pwritev2;
-    pwrite64 pwritev64 pwritev64v2;
 }

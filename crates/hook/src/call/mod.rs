@@ -18,6 +18,7 @@ mod names;
 mod numbers;
 mod opening;
 mod paths;
+mod placed;
 mod probe;
 mod programs;
 mod queues;

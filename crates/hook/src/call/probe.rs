@@ -24,8 +24,8 @@ static LOOKUPS: Gate = Gate::new();
 
 /// What the caches know of a path.
 enum Found {
-    /// Something, of which this is the description.
-    File(libc::stat),
+    /// Something, to which this descriptor leads. To be closed.
+    Place(i32),
     /// That the path leads nowhere, or is not the caller's to follow.
     Nothing,
     /// Not enough.
@@ -50,7 +50,11 @@ pub(super) unsafe fn look_up<R>(
     // SAFETY: the caller's obligation.
     match unsafe { probe(folder, path, flags) } {
         Found::Unknown => lisle_rt::blocking(call),
-        _ => LOOKUPS.run(call),
+        Found::Nothing => LOOKUPS.run(call),
+        Found::Place(fd) => {
+            sys::close(fd);
+            LOOKUPS.run(call)
+        }
     }
 }
 
@@ -71,7 +75,11 @@ pub(super) unsafe fn open<R>(
     let quick = flags & CHANGES == 0
         // SAFETY: the caller's obligation.
         && match unsafe { probe(folder, path, flags & libc::O_NOFOLLOW) } {
-            Found::File(stat) => flags & libc::O_PATH != 0 || opens_at_once(&stat),
+            Found::Place(fd) => {
+                let status = sys::status(fd);
+                sys::close(fd);
+                flags & libc::O_PATH != 0 || status.is_ok_and(|stat| opens_at_once(&stat))
+            }
             Found::Nothing => true,
             Found::Unknown => false,
         };
@@ -104,11 +112,7 @@ unsafe fn probe(folder: i32, path: *const c_char, flags: i32) -> Found {
         opened = unsafe { place::open_place(folder, path, flags, resolve) };
     }
     match opened {
-        Ok(fd) => {
-            let status = sys::status(fd);
-            sys::close(fd);
-            status.map_or(Found::Unknown, Found::File)
-        }
+        Ok(fd) => Found::Place(fd),
         Err(Errno(
             libc::ENOENT
             | libc::ENOTDIR

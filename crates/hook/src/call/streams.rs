@@ -8,13 +8,20 @@ use lisle_sys::uring::{CURRENT_POSITION, Entry};
 use lisle_sys::{Errno, fd as sys, syscall};
 
 use super::{files, messages};
+use crate::define::on_coroutines;
 use crate::facts::Kind;
 use crate::real::{outcome, real};
 use crate::transfer::{Operation, Vectors, write_all};
 
-/// See read(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn read(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t {
+on_coroutines! {
+    read(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t = read_here;
+    write(fd: i32, buf: *const c_void, count: size_t) -> ssize_t = write_here;
+}
+
+/// # Safety
+/// As for `read`.
+#[inline(never)]
+unsafe extern "C-unwind" fn read_here(fd: i32, buf: *mut c_void, count: size_t) -> ssize_t {
     if count != 0
         && let Some(operation) = Operation::new(fd, Direction::Read)
     {
@@ -42,9 +49,10 @@ unsafe extern "C-unwind" fn readv(fd: i32, iov: *const iovec, count: i32) -> ssi
     real!(readv(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t)
 }
 
-/// See write(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn write(fd: i32, buf: *const c_void, count: size_t) -> ssize_t {
+/// # Safety
+/// As for `write`.
+#[inline(never)]
+unsafe extern "C-unwind" fn write_here(fd: i32, buf: *const c_void, count: size_t) -> ssize_t {
     if count != 0
         && let Some(operation) = Operation::new(fd, Direction::Write)
     {
