@@ -8,6 +8,7 @@ use lisle_rt::descriptor::Direction;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd as sys, socket, syscall};
 
+use crate::define::on_coroutines;
 use crate::facts::{self, Kind};
 use crate::real::{outcome, real};
 use crate::short;
@@ -24,9 +25,30 @@ fn may_submit(flags: i32) -> bool {
     flags & libc::MSG_NOSIGNAL != 0
 }
 
-/// See recv(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) -> ssize_t {
+on_coroutines! {
+    recv(fd: i32, buf: *mut c_void, len: size_t, flags: i32) -> ssize_t = recv_here;
+    recvfrom(
+        fd: i32, buf: *mut c_void, len: size_t, flags: i32, address: *mut sockaddr,
+        address_len: *mut socklen_t,
+    ) -> ssize_t = recvfrom_here;
+    recvmsg(fd: i32, message: *mut msghdr, flags: i32) -> ssize_t = recvmsg_here;
+    send(fd: i32, buf: *const c_void, len: size_t, flags: i32) -> ssize_t = send_here;
+    sendto(
+        fd: i32, buf: *const c_void, len: size_t, flags: i32, address: *const sockaddr,
+        address_len: socklen_t,
+    ) -> ssize_t = sendto_here;
+    sendmsg(fd: i32, message: *const msghdr, flags: i32) -> ssize_t = sendmsg_here;
+}
+
+/// # Safety
+/// As for `recv`.
+#[inline(never)]
+unsafe extern "C-unwind" fn recv_here(
+    fd: i32,
+    buf: *mut c_void,
+    len: size_t,
+    flags: i32,
+) -> ssize_t {
     if flags == 0 && len != 0 {
         // SAFETY: the caller's obligation.
         if let Some(result) = unsafe { short::receive(fd, buf.cast(), len) } {
@@ -44,9 +66,10 @@ unsafe extern "C-unwind" fn recv(fd: i32, buf: *mut c_void, len: size_t, flags: 
     }
 }
 
-/// See recvfrom(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn recvfrom(
+/// # Safety
+/// As for `recvfrom`.
+#[inline(never)]
+unsafe extern "C-unwind" fn recvfrom_here(
     fd: i32,
     buf: *mut c_void,
     len: size_t,
@@ -170,9 +193,10 @@ fn receive_rest(
     done
 }
 
-/// See recvmsg(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn recvmsg(fd: i32, message: *mut msghdr, flags: i32) -> ssize_t {
+/// # Safety
+/// As for `recvmsg`.
+#[inline(never)]
+unsafe extern "C-unwind" fn recvmsg_here(fd: i32, message: *mut msghdr, flags: i32) -> ssize_t {
     match receiving(fd, flags) {
         Some(operation) => {
             // SAFETY: the caller's obligation.
@@ -204,9 +228,15 @@ pub(super) unsafe fn receive_message(
     unsafe { operation.run_submitting(false, entry, |fd| call(fd, flags | libc::MSG_DONTWAIT)) }
 }
 
-/// See send(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn send(fd: i32, buf: *const c_void, len: size_t, flags: i32) -> ssize_t {
+/// # Safety
+/// As for `send`.
+#[inline(never)]
+unsafe extern "C-unwind" fn send_here(
+    fd: i32,
+    buf: *const c_void,
+    len: size_t,
+    flags: i32,
+) -> ssize_t {
     if flags == libc::MSG_NOSIGNAL && (1..=PART).contains(&len) {
         // SAFETY: the caller's obligation.
         match unsafe { short::send(fd, buf.cast(), len) } {
@@ -243,9 +273,10 @@ unsafe fn transmit_rest(fd: i32, buf: *const c_void, len: usize, flags: i32, don
     })
 }
 
-/// See sendto(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn sendto(
+/// # Safety
+/// As for `sendto`.
+#[inline(never)]
+unsafe extern "C-unwind" fn sendto_here(
     fd: i32,
     buf: *const c_void,
     len: size_t,
@@ -331,9 +362,10 @@ fn or_blocking(
     }
 }
 
-/// See sendmsg(2).
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn sendmsg(fd: i32, message: *const msghdr, flags: i32) -> ssize_t {
+/// # Safety
+/// As for `sendmsg`.
+#[inline(never)]
+unsafe extern "C-unwind" fn sendmsg_here(fd: i32, message: *const msghdr, flags: i32) -> ssize_t {
     // SAFETY: the caller's obligation.
     unsafe { note_sent_descriptors(message) };
     match sending(fd, flags) {
