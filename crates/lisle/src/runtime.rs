@@ -132,8 +132,19 @@ impl Builder {
 /// # Panics
 /// With the panic of `f`.
 pub fn run_main<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    crate::scope(|s| match s.spawn(f).join() {
-        Ok(value) => value,
-        Err(payload) => std::panic::resume_unwind(payload),
+    crate::scope(|s| {
+        // Tests have such functions too, each on a thread of the harness.
+        let is_main = lisle_rt::is_main_thread();
+        let main = s.spawn(move || {
+            if is_main {
+                lisle_rt::main_begins();
+            }
+            f()
+        });
+        // The function blocks or takes signals, not the thread that waits for it.
+        match lisle_rt::as_bystander(|| main.join()) {
+            Ok(value) => value,
+            Err(payload) => std::panic::resume_unwind(payload),
+        }
     })
 }

@@ -6,7 +6,7 @@
 //!
 //! ```text layers
 //! 1  config
-//! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
+//! 2  section mask rest signals task carrier current stack worker poller proactor spare monitor shared    the machine
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
@@ -33,10 +33,12 @@ pub use config::{AlreadyStarted, Config, PollerKind};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Runtime, TaskRef, begin_io, blocking, can_suspend, closed, closing, current, current_name,
-    descriptor, install, lot, park, pin, request, sleep, sleep_until, unpin, yield_now,
+    Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, closed, closing, current,
+    current_name, descriptor, install, is_main_thread, lot, main_begins, park, pin, request,
+    signals, sleep, sleep_until, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
-    Runtime, TaskRef, blocking, current, current_name, install, park, pin, sleep, unpin, yield_now,
+    Runtime, TaskRef, as_bystander, blocking, current, current_name, install, is_main_thread,
+    main_begins, park, pin, sleep, unpin, yield_now,
 };

@@ -115,6 +115,19 @@ pub fn park(_: Option<Instant>) {
 }
 
 /// Runs `f` at once.
+pub fn as_bystander<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// Never known here.
+pub fn is_main_thread() -> bool {
+    false
+}
+
+/// Nothing follows the main thread here.
+pub fn main_begins() {}
+
+/// Runs `f` at once.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     f()
 }

@@ -14,3 +14,9 @@ pub fn precise_timers() {
     // SAFETY: sets a number of the calling thread. Refusal only costs precision.
     let _ = unsafe { syscall(libc::SYS_prctl, args) };
 }
+
+/// The kernel's number of the calling OS thread.
+pub fn id() -> i32 {
+    // SAFETY: no arguments; it has no errors.
+    unsafe { syscall(libc::SYS_gettid, [0; 6]) }.map_or(0, |id| id as i32)
+}

@@ -8,10 +8,13 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use lisle_fiber::{Context, fs_base, set_gs_base, switch};
+use lisle_fiber::{Context, fs_base, gs_base, set_gs_base, switch};
+use lisle_sys::signal::{self, Change};
 
-use super::task::Task;
+use super::mask::{OWN_STACK, UNEQUAL, blockable};
+use super::task::{Alternate, Task};
 use super::worker::Worker;
 
 /// See the module.
@@ -24,6 +27,16 @@ pub(crate) struct Carrier {
     fs: Cell<usize>,
     home: UnsafeCell<Context>,
     commit: Cell<Option<Commit>>,
+    /// Which signals the OS thread blocks, and whose alternate stack it has; see `mask`.
+    signals: Cell<u64>,
+    /// What a change of signals interposes itself before: see [`settle`](Self::settle).
+    interposed: Cell<Option<Commit>>,
+    /// The coroutine whose signals are to be settled.
+    newcomer: Cell<*const Task>,
+    /// The OS thread's own alternate stack.
+    alternate: Cell<Alternate>,
+    /// The kernel's number of the OS thread.
+    thread: AtomicI32,
     /// Whether a coroutine ended while pinned to the OS thread, which may be unfit for others now.
     spoilt: Cell<bool>,
     /// The worker it holds; none for spare carriers, on which blocking calls block.
@@ -48,6 +61,11 @@ impl Carrier {
             fs: Cell::new(0),
             home: UnsafeCell::new(Context::running(0)),
             commit: Cell::new(None),
+            signals: Cell::new(0),
+            interposed: Cell::new(None),
+            newcomer: Cell::new(ptr::null()),
+            alternate: Cell::new(Alternate::NONE),
+            thread: AtomicI32::new(0),
             spoilt: Cell::new(false),
             worker,
         }
@@ -66,9 +84,12 @@ impl Carrier {
         // SAFETY: Lisle's carriers are Lisle's own threads.
         unsafe { set_gs_base(ptr::from_ref(self) as usize) };
         lisle_sys::thread::precise_timers();
-        if let Err(error) = lisle_sys::signal::ensure_alternate_stack() {
+        self.thread.store(lisle_sys::thread::id(), Ordering::Relaxed);
+        self.signals.set(blockable(signal::mask()));
+        if let Err(error) = signal::ensure_alternate_stack() {
             eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
         }
+        self.alternate.set(alternate());
     }
 
     /// The OS thread is to end instead of running further coroutines.
@@ -86,7 +107,7 @@ impl Carrier {
     /// # Safety
     /// Called at home; the caller owns the runnable task.
     pub(crate) unsafe fn run(&self, task: &'static Task) {
-        task.set_carrier(self);
+        self.resume(task);
         // SAFETY: home is ours; the task's context was left by a switch or is new.
         unsafe { switch(self.home.get(), task.context.get()) };
         // SAFETY: first thing after a switch.
@@ -122,7 +143,7 @@ impl Carrier {
         self.commit.set(Some(Commit { run: run::<C>, place }));
         let to = match next {
             Some(next) => {
-                next.set_carrier(self);
+                self.resume(next);
                 next.context.get()
             }
             None => self.home.get(),
@@ -131,6 +152,75 @@ impl Carrier {
         unsafe { switch(from.context.get(), to) };
         // SAFETY: first thing after a switch; whoever resumed us set our carrier.
         unsafe { from.carrier().run_commit() };
+    }
+
+    /// What precedes a switch to `next`, after the commit was noted.
+    #[inline]
+    fn resume(&self, next: &'static Task) {
+        next.set_carrier(self);
+        if next.mask.word() != self.signals.get() {
+            self.approach(next);
+        }
+    }
+
+    /// Blocks what `next` blocks, besides what is blocked, and has the rest done after the switch.
+    #[cold]
+    fn approach(&self, next: &'static Task) {
+        let (had, wanted) = (self.signals.get(), next.mask.blocked());
+        if wanted & !had != 0 {
+            signal::change_mask(Change::Block, wanted);
+        }
+        self.signals.set(had | wanted | UNEQUAL);
+        self.newcomer.set(next);
+        self.interposed.set(self.commit.take());
+        self.commit.set(Some(Commit { run: settle, place: ptr::from_ref(self) as *mut u8 }));
+    }
+
+    /// Gives the OS thread the signals of the coroutine that runs on it now. Those that it does not
+    /// block and that are pending strike here.
+    pub(crate) fn adapt_to(&self, task: &Task) {
+        let word = task.mask.word();
+        let own = word & OWN_STACK;
+        if own | self.signals.get() & OWN_STACK != 0 {
+            set_alternate(if own != 0 { task.alternate.get() } else { self.alternate.get() });
+        }
+        // Two coroutines with stacks of their own have equal words.
+        let unequal = if own != 0 { UNEQUAL } else { 0 };
+        self.signals.set(blockable(word) | own | unequal);
+        signal::change_mask(Change::Set, blockable(word));
+    }
+
+    /// Notes what the OS thread blocks now, by the coroutine that runs on it.
+    pub(crate) fn note_mask(&self, set: u64) {
+        self.signals.set(self.signals.get() & (OWN_STACK | UNEQUAL) | blockable(set));
+    }
+
+    /// At home: gives the OS thread this mask, with which it is about to wait, and its own
+    /// alternate stack.
+    pub(crate) fn rest(&self, set: u64) {
+        let had = self.signals.get();
+        if had == set {
+            return;
+        }
+        if had & OWN_STACK != 0 {
+            set_alternate(self.alternate.get());
+        }
+        self.signals.set(set);
+        signal::change_mask(Change::Set, set);
+    }
+
+    /// The carrier of the calling OS thread.
+    ///
+    /// # Safety
+    /// The OS thread is a carrier's, whatever runs on it.
+    pub(crate) unsafe fn here() -> &'static Carrier {
+        // SAFETY: `adopt_thread` has set it; carriers outlive what runs on them.
+        unsafe { &*(gs_base() as *const Carrier) }
+    }
+
+    /// The kernel's number of the OS thread.
+    pub(crate) fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     /// Runs what the coroutine that was left wants done.
@@ -144,4 +234,33 @@ impl Carrier {
             unsafe { (commit.run)(commit.place) };
         }
     }
+}
+
+/// The commit of a switch between coroutines with different signals: that of the coroutine that was
+/// left, then the signals of the one that runs.
+///
+/// # Safety
+/// `place` is the carrier; called first thing after a switch on its thread.
+unsafe fn settle(place: *mut u8) {
+    // SAFETY: the caller's obligation.
+    let carrier = unsafe { &*place.cast::<Carrier>() };
+    if let Some(commit) = carrier.interposed.take() {
+        // SAFETY: as in `run_commit`.
+        unsafe { (commit.run)(commit.place) };
+    }
+    // SAFETY: headers are never freed.
+    carrier.adapt_to(unsafe { &*carrier.newcomer.get() });
+}
+
+/// The calling OS thread's alternate stack.
+fn alternate() -> Alternate {
+    let stack = signal::alternate_stack();
+    Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: stack.ss_flags }
+}
+
+fn set_alternate(stack: Alternate) {
+    let Alternate { low, size, flags } = stack;
+    let stack = libc::stack_t { ss_sp: low as *mut _, ss_flags: flags, ss_size: size };
+    // SAFETY: a stack that the OS thread had, or that its coroutine gave to the kernel before.
+    unsafe { signal::set_alternate_stack(&stack) };
 }

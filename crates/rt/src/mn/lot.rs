@@ -24,10 +24,11 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
-use lisle_core::{Cause, RawSpin};
+use lisle_core::Cause;
 use lisle_sys::{Errno, futex};
 
 use super::current;
+use super::section::RawSpin;
 use super::wait::Wait;
 use super::worker::Alarm;
 
@@ -77,16 +78,18 @@ pub const ANY: u32 = u32::MAX;
 /// Empties the lot, in the child of a fork: who waits in it does not exist there.
 pub(crate) fn forget_after_fork() {
     for bucket in &LOT {
-        if bucket.lock.try_lock() && bucket.waiters.load(Ordering::Relaxed) == 0 {
+        if bucket.lock.try_lock() {
             // SAFETY: locked just now.
             unsafe { bucket.lock.unlock() };
-            continue;
+            if bucket.waiters.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
         }
         // Whoever held the lock does not exist either.
         // SAFETY: the child has this one thread, so nobody else touches the queue.
         unsafe {
             *bucket.queue.get() = Queue { head: ptr::null_mut(), tail: ptr::null_mut() };
-            bucket.lock.unlock();
+            bucket.lock.free();
         }
         bucket.waiters.store(0, Ordering::Relaxed);
         bucket.in_kernel.store(0, Ordering::Relaxed);

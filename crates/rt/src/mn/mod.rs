@@ -6,14 +6,18 @@ pub mod descriptor;
 mod fork;
 mod hop;
 pub mod lot;
+mod mask;
 mod monitor;
 mod overflow;
 mod parker;
 mod poller;
 mod proactor;
 pub mod request;
+mod rest;
+mod section;
 mod setxid;
 mod shared;
+pub mod signals;
 mod spare;
 mod spawn;
 mod stack;
@@ -36,6 +40,7 @@ use task::Task;
 
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
+pub use signals::{as_bystander, is_main_thread, main_begins};
 pub use turn::{begin_io, yield_now};
 
 /// The running M:N runtime.

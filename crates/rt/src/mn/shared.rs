@@ -12,6 +12,8 @@ use lisle_sys::{Errno, mmap};
 
 use super::monitor::Monitor;
 use super::poller::Poller;
+use super::rest::Rests;
+use super::section;
 use super::spare::Spares;
 use super::stack::Pool;
 use super::task::Task;
@@ -25,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) spares: Spares,
     pub(crate) monitor: Monitor,
+    pub(crate) rests: Rests,
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
@@ -134,6 +137,7 @@ impl Shared {
             pool: Pool::new(),
             spares: Spares::new(),
             monitor: Monitor::new(),
+            rests: Rests::new(),
             blocks,
             stack_class,
             backend,
@@ -184,7 +188,7 @@ impl Shared {
     /// The caller owns the task.
     pub(crate) unsafe fn inject(&self, task: &'static Task) {
         // SAFETY: the caller's obligation.
-        unsafe { self.injector.push(NonNull::from(task)) };
+        section::within(|| unsafe { self.injector.push(NonNull::from(task)) });
         self.notify();
     }
 

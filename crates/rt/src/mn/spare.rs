@@ -14,11 +14,13 @@
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use lisle_core::{List, SpinLock};
+use lisle_core::List;
 use lisle_sys::{Errno, clock, futex};
 
 use super::carrier::Carrier;
 use super::current::Native;
+use super::rest::Note;
+use super::section::SpinLock;
 use super::shared::shared;
 use super::task::Task;
 
@@ -52,6 +54,8 @@ pub(crate) struct Spare {
     inbox: AtomicPtr<Task>,
     /// 0 while the inbox is empty, 1 when it was filled.
     filled: AtomicU32,
+    /// Which signals its thread blocks while it is idle.
+    note: Note,
 }
 
 /// Where a coroutine that hops is to go.
@@ -124,6 +128,7 @@ impl Spares {
                 carrier: Carrier::new(None),
                 inbox: AtomicPtr::new(ptr::null_mut()),
                 filled: AtomicU32::new(0),
+                note: Note::new(),
             }))
         });
         let made = std::thread::Builder::new()
@@ -135,6 +140,20 @@ impl Spares {
             return None;
         }
         Some(spare)
+    }
+
+    /// Wakes idle carriers for which `outdated` holds until there are none, to sleep on with another
+    /// mask.
+    pub(crate) fn rouse(&self, outdated: impl Fn(&Note) -> bool) {
+        loop {
+            let sleeper = {
+                let state = self.state.lock();
+                state.idle.iter().copied().find(|spare| outdated(&spare.note))
+            };
+            let Some(spare) = sleeper else { return };
+            futex::wake(&spare.filled, 1);
+            lisle_sys::thread::yield_now();
+        }
     }
 
     /// The life of a carrier.
@@ -214,7 +233,8 @@ impl Spare {
     /// Waits for the inbox, at most until the deadline.
     fn receive(&self, deadline: Option<u64>) -> Option<&'static Task> {
         while self.filled.load(Ordering::Acquire) == 0 {
-            let ended = futex::wait(&self.filled, 0, deadline);
+            let sleep = || futex::wait(&self.filled, 0, deadline);
+            let ended = shared().rests.during(&self.carrier, &self.note, sleep);
             if ended == Err(Errno::TIMEDOUT) && self.filled.load(Ordering::Acquire) == 0 {
                 return None;
             }

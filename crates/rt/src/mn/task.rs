@@ -15,6 +15,7 @@ use lisle_core::{Linked, WaitWord};
 use lisle_fiber::{Context, ThreadBlock};
 
 use super::carrier::Carrier;
+use super::mask::Mask;
 
 /// Calls on descriptors without a wait in between: some twenty microseconds of short ones, so that
 /// giving way, which takes a few dozen nanoseconds, does not show.
@@ -38,17 +39,25 @@ pub(crate) struct Task {
     pub(crate) wait: WaitWord,
     /// Lowest stack pointer seen at a suspension in this life.
     pub(crate) low_water: Cell<usize>,
+    /// Signals that it blocks.
+    pub(crate) mask: Mask,
     /// Depth of sections in which blocking calls must not suspend; see `current::Native`.
     pub(crate) native: Cell<u32>,
-    /// Reasons to be on a spare carrier; see `spare`.
-    pub(crate) stays: Cell<u32>,
     /// Calls on descriptors that it may make before it gives way; see `turn`.
     pub(crate) budget: Cell<u32>,
+    // The second line is about the beginning and the end of a life, and what is rarer.
     /// See `park`.
     pub(crate) parker: AtomicU32,
+    /// Reasons to be on a spare carrier; see `spare`.
+    pub(crate) stays: Cell<u32>,
     /// Lives so far on this stack.
     pub(crate) lives: Cell<u32>,
-    // The second line is about the beginning and the end of a life.
+    /// Signal handlers that run on it; see `signals`.
+    pub(crate) handlers: Handlers,
+    /// Its own alternate signal stack, if its word says so.
+    pub(crate) alternate: Cell<Alternate>,
+    /// Signals sent to it that it has not taken yet; see `directed`.
+    pub(crate) pending: AtomicU64,
     /// Identity of the coroutine that lives here now; 0 between lives.
     id: AtomicU64,
     /// Serial number of its life; see [`Task::end_life`].
@@ -67,6 +76,26 @@ pub(crate) struct Stack {
     /// Size from above the guard to the end of the header: `16 KiB << class`.
     pub(crate) size: usize,
     pub(crate) class: usize,
+}
+
+/// The signal handlers that run on a coroutine, each in the middle of the one before.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) depth: Cell<u32>,
+    /// Of the outermost ones: where on which stack they run, and `Task::native` when they began.
+    pub(crate) outermost: [Cell<(usize, u32)>; 4],
+}
+
+/// An alternate signal stack, as in `stack_t`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alternate {
+    pub(crate) low: usize,
+    pub(crate) size: usize,
+    pub(crate) flags: i32,
+}
+
+impl Alternate {
+    pub(crate) const NONE: Alternate = Alternate { low: 0, size: 0, flags: libc::SS_DISABLE };
 }
 
 // SAFETY: see the ownership rule on the type; the atomics are shared, the rest has one owner.
@@ -91,8 +120,12 @@ impl Task {
             parker: AtomicU32::new(0),
             life: AtomicU32::new(0),
             id: AtomicU64::new(0),
+            mask: Mask::new(),
             native: Cell::new(0),
             stays: Cell::new(0),
+            handlers: Handlers::default(),
+            alternate: Cell::new(Alternate::NONE),
+            pending: AtomicU64::new(0),
             budget: Cell::new(BUDGET),
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
@@ -112,6 +145,7 @@ impl Task {
         id: u64,
         name: Option<Arc<str>>,
         body: F,
+        blocked: u64,
         entry: unsafe extern "C" fn(usize) -> !,
     ) {
         let place = self.place_of::<F>();
@@ -124,6 +158,7 @@ impl Task {
             (*self.context.get()).prepare(top, entry, address);
         }
         self.low_water.set(usize::MAX);
+        self.mask.begin(blocked);
         self.id.store(id, Ordering::Release);
     }
 

@@ -91,11 +91,12 @@ impl Alarm {
     }
 }
 
-/// Makes a coroutine runnable that the caller owns, from any thread.
+/// Makes a coroutine runnable that the caller owns, from any thread, and from signal handlers: those
+/// may have interrupted the worker's own thread at its run queue, and count as native sections.
 pub(crate) fn make_ready(task: &'static Task) {
-    match current::worker() {
+    match current::suspendable() {
         // SAFETY: it is this thread's worker; the caller owns the task.
-        Some(worker) => unsafe { worker.ready(task) },
+        Some((_, worker)) => unsafe { worker.ready(task) },
         // SAFETY: the caller owns the task.
         None => unsafe { shared::shared().inject(task) },
     }

@@ -5,9 +5,9 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use lisle_core::RawSpin;
 use lisle_sys::{Errno, fd};
 
+use crate::mn::section::RawSpin;
 use crate::mn::shared::shared;
 use crate::mn::worker::Alarm;
 

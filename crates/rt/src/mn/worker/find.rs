@@ -13,6 +13,7 @@ use lisle_sys::clock;
 use super::{LIFO_STREAK, TICKS, Worker};
 use crate::mn::carrier::Carrier;
 use crate::mn::proactor::Proactor;
+use crate::mn::section;
 use crate::mn::task::Task;
 
 /// A queue longer than this does not fit into the inner caches with its coroutines.
@@ -208,7 +209,10 @@ impl Worker {
         }
         let share = (len / self.shared.workers().len() + 1).min(lisle_core::CAPACITY / 2);
         // SAFETY: this thread is the ring's owner; headers are never freed.
-        unsafe { self.shared.injector.pop_into(share, &self.ring).map(|task| task.as_ref()) }
+        unsafe {
+            let task = section::within(|| self.shared.injector.pop_into(share, &self.ring));
+            task.map(|task| task.as_ref())
+        }
     }
 
     /// Takes work from another worker, starting anywhere.

@@ -8,7 +8,9 @@ use lisle_core::List;
 use lisle_sys::{clock, futex};
 
 use super::Worker;
+use crate::mn::carrier::Carrier;
 use crate::mn::proactor::Proactor;
+use crate::mn::section;
 use crate::mn::task::Task;
 
 /// States of `Worker::sleeping`:
@@ -101,8 +103,10 @@ impl Worker {
         let several = if nobody_searches && self.work_in_sight() {
             false
         } else {
+            // SAFETY: at home, so on the thread of this worker's carrier.
+            let carrier = unsafe { Carrier::here() };
             // SAFETY: the caller's obligation.
-            unsafe { self.block() }
+            self.shared.rests.during(carrier, &self.note, || unsafe { self.block() })
         };
         self.awake.store(true, Ordering::Release);
         self.shared.monitor.worker_woke();
@@ -272,7 +276,7 @@ impl Worker {
         if room == 0 {
             let mut batch = take(FEW);
             let count = batch.len();
-            self.shared.injector.push_list(&mut batch);
+            section::within(|| self.shared.injector.push_list(&mut batch));
             return count;
         }
         let (mut batch, mut count) = (take(room), 0);

@@ -1,0 +1,242 @@
+//! Signals on coroutines, for the hooks: handlers, masks, alternate stacks.
+//!
+//! Every handler that the program installs runs through a wrapper, which asks here. On a coroutine
+//! it counts as a native section: no hooked call suspends in it, so each is the plain call and as
+//! fit for handlers as the original.
+//!
+//! A handler may leave by `siglongjmp` or an exception. So it is noted where it runs. If that is
+//! below the stack pointer, or on an alternate stack that is not in use any more, the next call
+//! that would suspend notices and strikes it off ([`left`]); the hooks of `longjmp` and its kin, which
+//! know where to, do so at once.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use lisle_sys::signal::{self, Change};
+
+use super::current;
+use super::mask::{ALL, OWN_STACK};
+use super::section;
+use super::shared::started;
+use super::task::{Alternate, Task};
+
+pub use super::section::RawSpin;
+
+/// Whether what is interrupted here must not run a handler; then the signal is put off, unless it
+/// is the fault of the running instruction.
+///
+/// # Safety
+/// The arguments are those of the handler that the kernel called.
+pub unsafe fn put_off(number: i32, info: *const libc::siginfo_t, context: *mut c_void) -> bool {
+    // SAFETY: the caller's obligation.
+    if !section::is_inside() || unsafe { is_fault(number, info) } {
+        return false;
+    }
+    // SAFETY: as above.
+    if unsafe { signal::queue(lisle_sys::thread::id(), number, info) }.is_err() {
+        // Too many are queued in the system. A signal lost is worse than one that comes early.
+        return false;
+    }
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the kernel restores the mask from there; its own set is the first word.
+    unsafe { *(&raw mut (*context).uc_sigmask).cast::<u64>() |= signal::set_of(number) };
+    section::defer(number);
+    true
+}
+
+/// Whether the running instruction is to blame, which would run again.
+///
+/// # Safety
+/// `info` is that of the signal.
+unsafe fn is_fault(number: i32, info: *const libc::siginfo_t) -> bool {
+    let faults =
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+    // SAFETY: the caller's obligation.
+    faults.contains(&number) && unsafe { (*info).si_code } > 0
+}
+
+/// Runs a handler.
+///
+/// # Safety
+/// Called by the wrapper with the context that the kernel gave it; see [`put_off`].
+pub unsafe fn handle(context: *mut c_void, handler: impl FnOnce()) {
+    /// Strikes the record off also when the handler unwinds.
+    struct Running {
+        task: &'static Task,
+        depth: u32,
+        native: u32,
+    }
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.task.handlers.depth.set(self.depth);
+            self.task.native.set(self.native);
+        }
+    }
+    let Some(task) = current::current() else { return handler() };
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the kernel restores the mask from there; its own set is the first word.
+    let mask = || unsafe { *(&raw const (*context).uc_sigmask).cast::<u64>() };
+    let before = mask();
+    let running = Running { task, depth: task.handlers.depth.get(), native: task.native.get() };
+    if let Some(record) = task.handlers.outermost.get(running.depth as usize) {
+        record.set((&raw const running as usize, running.native));
+    }
+    task.handlers.depth.set(running.depth + 1);
+    task.native.set(running.native + 1);
+    handler();
+    drop(running);
+    let after = mask();
+    if after != before && task.handlers.depth.get() == 0 {
+        // What it wrote there is what the coroutine blocks from now on.
+        note(task, after);
+    }
+}
+
+/// Whether handlers run on the coroutine, once those that were left are struck off.
+fn in_handler(task: &'static Task) -> bool {
+    task.handlers.depth.get() != 0 && {
+        left(task);
+        task.handlers.depth.get() != 0
+    }
+}
+
+/// Strikes off the handlers that were left without returning, and learns what the coroutine blocks
+/// now. Returns whether nothing keeps the coroutine from suspending any more.
+#[cold]
+pub(crate) fn left(task: &'static Task) -> bool {
+    let place = 0_u8;
+    strike_off(task, (&raw const place) as usize, None);
+    task.native.get() == 0
+}
+
+/// Strikes off the handlers that cannot be running when code at `here` does. `mask` is what the
+/// coroutine blocks if all were left, else it is asked for.
+fn strike_off(task: &'static Task, here: usize, mask: Option<u64>) {
+    let stack = task.stack.low..task.block.stack_top;
+    let depth = task.handlers.depth.get();
+    let mut records = task.handlers.outermost.iter().take(depth as usize).map(Cell::get);
+    // With a handler all those are over that interrupted it.
+    let over = records.position(|(place, _)| is_left(place, here, &stack));
+    if let Some(over) = over {
+        task.handlers.depth.set(over as u32);
+        task.native.set(task.handlers.outermost[over].get().1);
+        if over == 0 {
+            note(task, mask.unwrap_or_else(signal::mask));
+        }
+    } else if depth == 0
+        && let Some(mask) = mask
+    {
+        note(task, mask);
+    }
+}
+
+/// Whether code at `here` shows that the handler whose record is at `record` is over. On one stack
+/// code that it calls runs below its record. A handler on an alternate stack is over once code on
+/// the coroutine's own stack runs, and one on the coroutine's goes on while code on the alternate
+/// stack runs.
+fn is_left(record: usize, here: usize, stack: &std::ops::Range<usize>) -> bool {
+    match (stack.contains(&record), stack.contains(&here)) {
+        (true, true) | (false, false) => record < here,
+        (false, true) => true,
+        (true, false) => false,
+    }
+}
+
+/// Notes what a coroutine that runs blocks from now on, and so does its OS thread.
+fn note(task: &'static Task, set: u64) {
+    task.mask.block(set);
+    // SAFETY: it runs, here.
+    unsafe { task.carrier() }.note_mask(set);
+    if let Some(shared) = started() {
+        shared.rests.follow(shared, task.id(), set);
+    }
+}
+
+/// The running coroutine, if what happens to the OS thread's signals now is the coroutine's: not in
+/// a handler, at whose end the kernel undoes it, nor in the child of a fork.
+fn owner() -> Option<&'static Task> {
+    current::current().filter(|task| started().is_some() && !in_handler(task))
+}
+
+/// To be called after the caller has changed which signals its OS thread blocks.
+pub fn mask_changed() {
+    if let Some(task) = owner() {
+        note(task, signal::mask());
+    }
+}
+
+/// To be called before the caller jumps to where the stack pointer is `target`, and this mask, if
+/// any, is restored.
+pub fn jumps(target: usize, mask: Option<u64>) {
+    if let Some(task) = current::current()
+        && started().is_some()
+    {
+        strike_off(task, target, mask);
+    }
+}
+
+/// The alternate stack that the running coroutine has: none but what it was given. None on OS
+/// threads and in handlers, where the kernel is right.
+pub fn alternate() -> Option<libc::stack_t> {
+    let task = owner()?;
+    let own = task.mask.word() & OWN_STACK != 0;
+    let Alternate { low, size, flags } =
+        if own { task.alternate.get() } else { Alternate::NONE };
+    Some(libc::stack_t { ss_sp: low as *mut c_void, ss_flags: flags, ss_size: size })
+}
+
+/// To be called after the caller gave its OS thread this alternate stack.
+pub fn alternate_changed(stack: &libc::stack_t) {
+    let Some(task) = owner() else { return };
+    if stack.ss_flags & libc::SS_DISABLE != 0 {
+        task.mask.clear(OWN_STACK);
+    } else {
+        let (low, size) = (stack.ss_sp as usize, stack.ss_size);
+        task.alternate.set(Alternate { low, size, flags: stack.ss_flags });
+        task.mask.set(OWN_STACK);
+    }
+    // Of a carrier's own stack nobody is deprived.
+    // SAFETY: it runs, here.
+    unsafe { task.carrier() }.adapt_to(task);
+}
+
+/// Takes back what of signals a coroutine leaves behind. Called by itself, at its end.
+pub(crate) fn end(task: &'static Task) {
+    if task.mask.word() & OWN_STACK != 0 {
+        task.mask.clear(OWN_STACK);
+        // SAFETY: it runs, here.
+        unsafe { task.carrier() }.adapt_to(task);
+    }
+}
+
+/// Runs `f` on an OS thread that stands for nobody: it waits for the program's main function, which
+/// is a coroutine. Signals for the process are left to others meanwhile.
+pub fn as_bystander<R>(f: impl FnOnce() -> R) -> R {
+    /// Restores also when `f` unwinds.
+    struct Restore(u64);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            signal::change_mask(Change::Set, self.0);
+        }
+    }
+    if current::current().is_some() {
+        return f();
+    }
+    let _restore = Restore(signal::change_mask(Change::Set, ALL));
+    f()
+}
+
+/// Whether this is the OS thread that the process began with, and no coroutine.
+pub fn is_main_thread() -> bool {
+    // SAFETY: no arguments.
+    let process = unsafe { lisle_sys::syscall(libc::SYS_getpid, [0; 6]) };
+    current::current().is_none() && process == Ok(lisle_sys::thread::id() as usize)
+}
+
+/// Makes the running coroutine the program's main thread: what it blocks, idle workers block too.
+pub fn main_begins() {
+    if let (Some(task), Some(shared)) = (current::current(), started()) {
+        shared.rests.set_main(task.id());
+        shared.rests.follow(shared, task.id(), task.mask.blocked());
+    }
+}
