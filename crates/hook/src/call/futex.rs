@@ -42,6 +42,11 @@ unsafe extern "C-unwind" fn syscall(
             lisle_rt::closed(a as i32);
             result
         }
+        libc::SYS_rt_sigprocmask => {
+            let result = plain(number, [a, b, c, d, e, f]);
+            lisle_rt::signals::mask_changed();
+            result
+        }
         libc::SYS_sched_yield if lisle_rt::can_suspend() => {
             lisle_rt::yield_now();
             0

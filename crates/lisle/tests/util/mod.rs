@@ -15,11 +15,12 @@ mod child;
 mod folder;
 mod net;
 mod random;
+pub(crate) mod signal;
 mod twin;
 mod watchdog;
 
 pub(crate) use actor::{Actor, mixed};
-pub(crate) use child::{Ended, child, in_child, is_child, run_for};
+pub(crate) use child::{Ended, alone_in_child, child, in_child, is_child, run_for};
 pub(crate) use folder::{
     Folder, c_path, evict, limit, open, opening, part, pattern, pread, twins_of_a_child,
 };

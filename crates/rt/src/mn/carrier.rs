@@ -10,10 +10,11 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use lisle_fiber::{Context, fs_base, gs_base, set_gs_base, switch};
+use lisle_fiber::{Context, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
 
-use super::mask::{OWN_STACK, UNEQUAL, blockable};
+use super::mask::{ALL, OWN_STACK, UNEQUAL, blockable};
+use super::rest::Note;
 use super::task::{Alternate, Task};
 use super::worker::Worker;
 
@@ -35,6 +36,8 @@ pub(crate) struct Carrier {
     newcomer: Cell<*const Task>,
     /// The OS thread's own alternate stack.
     alternate: Cell<Alternate>,
+    /// Whether it is at home, and with which mask.
+    pub(crate) note: Note,
     /// The kernel's number of the OS thread.
     thread: AtomicI32,
     /// Whether a coroutine ended while pinned to the OS thread, which may be unfit for others now.
@@ -65,6 +68,7 @@ impl Carrier {
             interposed: Cell::new(None),
             newcomer: Cell::new(ptr::null()),
             alternate: Cell::new(Alternate::NONE),
+            note: Note::new(),
             thread: AtomicI32::new(0),
             spoilt: Cell::new(false),
             worker,
@@ -90,6 +94,7 @@ impl Carrier {
             eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
         }
         self.alternate.set(alternate());
+        self.stay_home();
     }
 
     /// The OS thread is to end instead of running further coroutines.
@@ -108,6 +113,7 @@ impl Carrier {
     /// Called at home; the caller owns the runnable task.
     pub(crate) unsafe fn run(&self, task: &'static Task) {
         self.resume(task);
+        self.note.go();
         // SAFETY: home is ours; the task's context was left by a switch or is new.
         unsafe { switch(self.home.get(), task.context.get()) };
         // SAFETY: first thing after a switch.
@@ -146,7 +152,10 @@ impl Carrier {
                 self.resume(next);
                 next.context.get()
             }
-            None => self.home.get(),
+            None => {
+                self.go_home();
+                self.home.get()
+            }
         };
         // SAFETY: the caller's obligations; home was left when this carrier began to run.
         unsafe { switch(from.context.get(), to) };
@@ -195,27 +204,42 @@ impl Carrier {
         self.signals.set(self.signals.get() & (OWN_STACK | UNEQUAL) | blockable(set));
     }
 
-    /// At home: gives the OS thread this mask, with which it is about to wait, and its own
-    /// alternate stack.
-    pub(crate) fn rest(&self, set: u64) {
+    /// What precedes a switch home, after the commit was noted: what is to be blocked at home is.
+    #[inline]
+    fn go_home(&self) {
+        let base = self.note.come();
+        if self.signals.get() != base {
+            self.approach_home(base);
+        }
+    }
+
+    #[cold]
+    fn approach_home(&self, base: u64) {
         let had = self.signals.get();
-        if had == set {
+        if base & !had != 0 {
+            signal::change_mask(Change::Block, base);
+            self.signals.set(had | base);
+        }
+    }
+
+    /// At home: gives the OS thread the mask that it is to have there, and its own alternate stack.
+    pub(crate) fn stay_home(&self) {
+        let base = self.note.come();
+        let had = self.signals.get();
+        if had == base {
             return;
         }
         if had & OWN_STACK != 0 {
             set_alternate(self.alternate.get());
         }
-        self.signals.set(set);
-        signal::change_mask(Change::Set, set);
+        self.signals.set(base);
+        signal::change_mask(Change::Set, base);
     }
 
-    /// The carrier of the calling OS thread.
-    ///
-    /// # Safety
-    /// The OS thread is a carrier's, whatever runs on it.
-    pub(crate) unsafe fn here() -> &'static Carrier {
-        // SAFETY: `adopt_thread` has set it; carriers outlive what runs on them.
-        unsafe { &*(gs_base() as *const Carrier) }
+    /// At home for the last time: the OS thread is to end, and takes no more signals.
+    pub(crate) fn retire(&self) {
+        signal::change_mask(Change::Set, ALL);
+        self.note.go();
     }
 
     /// The kernel's number of the OS thread.

@@ -1,45 +1,44 @@
 //! Which signals the runtime's threads block while they run no coroutine.
 //!
-//! The kernel gives a signal for the process to any of its threads that does not block it. A thread
-//! without a coroutine stands for all those that are suspended: one that waits on a thread takes
+//! The kernel gives a signal for the process to any of its threads that does not block it. A carrier
+//! at home stands for all the coroutines that are suspended: one that waits on a thread takes
 //! signals too. But a signal that the program blocks everywhere, to take it by `sigwait`, must find
-//! no thread of ours that does not. So idle carriers block what the *main thread* of the program
+//! no thread of ours that does not. So carriers at home block what the *main thread* of the program
 //! does, the one that started the runtime, or the coroutine that is its main function under
 //! `#[lisle::main]`, whose changes they follow. The monitor blocks all signals.
 //!
-//! A change by the main coroutine is told to those that sleep, and waited for: a signal sent after
-//! it must not strike them. Each sleeper notes the mask it sleeps with:
+//! A carrier that goes home blocks that much before it leaves its coroutine, which nobody can know
+//! to be gone before. A change by the main coroutine is told to those at home, and waited for: a
+//! signal sent after it must not strike them. Each notes the mask it has at home:
 //!
 //! ```text
-//!   sleeper   note := base; base still the same? else again; set the mask; sleep;
-//!             base changed? set the mask; note := none
-//!   changer   base := new; for each sleeper whose note is another mask: wake it, until it is not
+//!   goes home   note := base; base still the same? else again; set the mask; ...; note := none
+//!   sleeps      base changed? as above; sleep; base changed? as above
+//!   changer     base := new; for each whose note is another mask: wake it, until it is not
 //! ```
 //!
-//! Both fence between their write and their read (SeqCst), so one of the two sees the other's.
+//! Both fence between their write and their read (SeqCst), so one of the two sees the other's. A
+//! carrier that is awake at home soon goes to sleep or runs a coroutine, whose mask it then has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lisle_sys::signal;
 
-use super::carrier::Carrier;
 use super::mask::{UNEQUAL, blockable};
 use super::shared::Shared;
 
-/// What all share of it.
-pub(crate) struct Rests {
-    /// What idle carriers block.
-    base: AtomicU64,
-    /// Identity of the main coroutine, or 0.
-    main: AtomicU64,
-}
+/// What carriers at home block. Relaxed where nobody can be left behind; see the module.
+static BASE: AtomicU64 = AtomicU64::new(0);
 
-/// With which mask a carrier sleeps.
+/// Identity of the main coroutine, or 0. It guards no memory.
+static MAIN: AtomicU64 = AtomicU64::new(0);
+
+/// With which mask a carrier is at home.
 ///
 /// | word | meaning | set by |
 /// |---|---|---|
-/// | 0 | it does not | the carrier |
-/// | a set and `UNEQUAL` | it blocks that set, or is about to | the carrier |
+/// | 0 | it is not | the carrier |
+/// | a set and `UNEQUAL` | it blocks that set at least | the carrier |
 pub(crate) struct Note(AtomicU64);
 
 impl Note {
@@ -47,54 +46,48 @@ impl Note {
         Note(AtomicU64::new(0))
     }
 
-    fn is_outdated(&self, base: u64) -> bool {
-        let note = self.0.load(Ordering::SeqCst);
-        note != 0 && note != base | UNEQUAL
-    }
-}
-
-impl Rests {
-    /// Called on the thread that starts the runtime.
-    pub(crate) fn new() -> Self {
-        Rests { base: AtomicU64::new(blockable(signal::mask())), main: AtomicU64::new(0) }
-    }
-
-    /// Runs `sleep` with the mask of idle carriers. Called at home.
-    pub(crate) fn during<R>(&self, carrier: &Carrier, note: &Note, sleep: impl FnOnce() -> R) -> R {
-        let mut base = self.base.load(Ordering::SeqCst);
+    /// Notes that the carrier is about to be at home, and returns what it is to block there.
+    pub(crate) fn come(&self) -> u64 {
+        let mut base = BASE.load(Ordering::Relaxed);
         loop {
-            note.0.store(base | UNEQUAL, Ordering::SeqCst);
-            match self.base.load(Ordering::SeqCst) {
-                same if same == base => break,
+            self.0.store(base | UNEQUAL, Ordering::SeqCst);
+            match BASE.load(Ordering::SeqCst) {
+                same if same == base => return base,
                 other => base = other,
             }
         }
-        carrier.rest(base);
-        let result = sleep();
-        carrier.rest(self.base.load(Ordering::SeqCst));
-        note.0.store(0, Ordering::SeqCst);
-        result
     }
 
-    /// Makes the coroutine with this identity the main one.
-    pub(crate) fn set_main(&self, id: u64) {
-        self.main.store(id, Ordering::Relaxed);
+    /// Notes that the carrier is not at home any more.
+    #[inline]
+    pub(crate) fn go(&self) {
+        // Late is as good: somebody wakes it in vain.
+        self.0.store(0, Ordering::Relaxed);
     }
 
-    /// To be called when a coroutine has changed what it blocks.
-    pub(crate) fn follow(&self, shared: &Shared, id: u64, set: u64) {
-        let base = blockable(set);
-        if self.main.load(Ordering::Relaxed) != id
-            || self.base.swap(base, Ordering::SeqCst) == base
-        {
-            return;
-        }
-        for worker in shared.workers() {
-            while worker.note.is_outdated(base) {
-                worker.unpark();
-                lisle_sys::thread::yield_now();
-            }
-        }
-        shared.spares.rouse(|note| note.is_outdated(base));
+    /// Whether the carrier is at home with another mask than it should have.
+    pub(crate) fn is_outdated(&self) -> bool {
+        let note = self.0.load(Ordering::SeqCst);
+        note != 0 && note != BASE.load(Ordering::SeqCst) | UNEQUAL
+    }
+}
+
+/// Called on the thread that starts the runtime.
+pub(crate) fn start() {
+    BASE.store(blockable(signal::mask()), Ordering::SeqCst);
+    MAIN.store(0, Ordering::Relaxed);
+}
+
+/// Makes the coroutine with this identity the main one.
+pub(crate) fn set_main(id: u64) {
+    MAIN.store(id, Ordering::Relaxed);
+}
+
+/// To be called when a coroutine has changed what it blocks.
+pub(crate) fn follow(shared: &Shared, id: u64, set: u64) {
+    let base = blockable(set);
+    if MAIN.load(Ordering::Relaxed) == id && BASE.swap(base, Ordering::SeqCst) != base {
+        shared.workers().iter().for_each(|worker| worker.rouse());
+        shared.spares.rouse();
     }
 }

@@ -12,7 +12,6 @@ use lisle_sys::{Errno, mmap};
 
 use super::monitor::Monitor;
 use super::poller::Poller;
-use super::rest::Rests;
 use super::section;
 use super::spare::Spares;
 use super::stack::Pool;
@@ -27,7 +26,6 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) spares: Spares,
     pub(crate) monitor: Monitor,
-    pub(crate) rests: Rests,
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
@@ -137,7 +135,6 @@ impl Shared {
             pool: Pool::new(),
             spares: Spares::new(),
             monitor: Monitor::new(),
-            rests: Rests::new(),
             blocks,
             stack_class,
             backend,

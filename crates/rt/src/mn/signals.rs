@@ -16,6 +16,7 @@ use lisle_sys::signal::{self, Change};
 
 use super::current;
 use super::mask::{ALL, OWN_STACK};
+use super::rest;
 use super::section;
 use super::shared::started;
 use super::task::{Alternate, Task};
@@ -148,7 +149,7 @@ fn note(task: &'static Task, set: u64) {
     // SAFETY: it runs, here.
     unsafe { task.carrier() }.note_mask(set);
     if let Some(shared) = started() {
-        shared.rests.follow(shared, task.id(), set);
+        rest::follow(shared, task.id(), set);
     }
 }
 
@@ -236,7 +237,7 @@ pub fn is_main_thread() -> bool {
 /// Makes the running coroutine the program's main thread: what it blocks, idle workers block too.
 pub fn main_begins() {
     if let (Some(task), Some(shared)) = (current::current(), started()) {
-        shared.rests.set_main(task.id());
-        shared.rests.follow(shared, task.id(), task.mask.blocked());
+        rest::set_main(task.id());
+        rest::follow(shared, task.id(), task.mask.blocked());
     }
 }

@@ -13,6 +13,7 @@ use lisle_fiber::Blocks;
 use super::carrier::Carrier;
 use super::poller::Poller;
 use super::proactor::Proactor;
+use super::rest;
 use super::shared::{self, Backend, Shared, started};
 use super::stack;
 use super::worker::Worker;
@@ -116,6 +117,7 @@ fn start(settings: &Settings) -> Result<(), String> {
     overflow::watch();
     setxid::wrap();
     fork::watch();
+    rest::start();
     shared::set(Some(shared));
     let started = shared.workers().iter().try_for_each(start_worker);
     let started = started.and_then(|()| start_monitor(shared));

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use lisle_core::{List, Ring, Ticket, TimerKey, Timers};
 
+use super::carrier::Carrier;
 use super::current::Native;
 use super::proactor::Proactor;
-use super::rest::Note;
 use super::section::{self, SpinLock};
 use super::shared::Shared;
 use super::stack::{Cache, StackError};
@@ -58,8 +58,8 @@ pub(crate) struct Worker {
     sleeping: AtomicU32,
     /// Whether it looks for work or runs it, as opposed to sleeping.
     awake: AtomicBool,
-    /// Which signals its thread blocks while it sleeps.
-    pub(crate) note: Note,
+    /// That of its thread, once that runs.
+    carrier: AtomicPtr<Carrier>,
     /// Its ring, if coroutines wait for completion.
     pub(crate) proactor: Option<Proactor>,
     own: Own,
@@ -114,7 +114,7 @@ impl Worker {
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(true),
-            note: Note::new(),
+            carrier: AtomicPtr::new(ptr::null_mut()),
             proactor,
             own: Own {
                 ticks: Cell::new(0),

@@ -103,10 +103,11 @@ impl Worker {
         let several = if nobody_searches && self.work_in_sight() {
             false
         } else {
-            // SAFETY: at home, so on the thread of this worker's carrier.
-            let carrier = unsafe { Carrier::here() };
+            self.stay_home();
             // SAFETY: the caller's obligation.
-            self.shared.rests.during(carrier, &self.note, || unsafe { self.block() })
+            let several = unsafe { self.block() };
+            self.stay_home();
+            several
         };
         self.awake.store(true, Ordering::Release);
         self.shared.monitor.worker_woke();
@@ -221,6 +222,26 @@ impl Worker {
             .min()
             .unwrap_or(u64::MAX);
         until(deadline)
+    }
+
+    /// Has its thread block what it is to block at home, if that has changed.
+    fn stay_home(&self) {
+        if let Some(carrier) = self.carrier() {
+            carrier.stay_home();
+        }
+    }
+
+    /// Wakes its thread until it is not at home, or has the mask that it is to have there.
+    pub(crate) fn rouse(&self) {
+        while self.carrier().is_some_and(|carrier| carrier.note.is_outdated()) {
+            self.unpark();
+            lisle_sys::thread::yield_now();
+        }
+    }
+
+    fn carrier(&self) -> Option<&'static Carrier> {
+        // SAFETY: null or that of a thread that never ends, set before it runs anything.
+        unsafe { self.carrier.load(Ordering::Acquire).as_ref() }
     }
 
     /// Makes the worker's thread look for work, if it sleeps.
