@@ -6,7 +6,7 @@
 //!
 //! ```text layers
 //! 1  config
-//! 2  section mask rest signals task carrier current stack worker poller proactor spare monitor shared    the machine
+//! 2  section mask rest directed signals task carrier current stack worker poller proactor spare monitor shared    the machine
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
@@ -35,7 +35,7 @@ pub use config::{AlreadyStarted, Config, PollerKind};
 pub use mn::{
     Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, closed, closing, current,
     current_name, descriptor, install, is_main_thread, lot, main_begins, park, pin, request,
-    signals, sleep, sleep_until, unpin, yield_now,
+    signals, sleep, sleep_unless_interrupted, sleep_until, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

@@ -100,8 +100,7 @@ pub enum Change {
 /// that are unblocked and pending are delivered before this returns.
 pub fn change_mask(change: Change, set: u64) -> u64 {
     let mut old = 0_u64;
-    let args =
-        [change as usize, (&raw const set) as usize, (&raw mut old) as usize, 8, 0, 0];
+    let args = [change as usize, (&raw const set) as usize, (&raw mut old) as usize, 8, 0, 0];
     // SAFETY: the kernel reads and writes one word each; there are no errors with live places.
     let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, args) };
     old
@@ -127,11 +126,7 @@ pub fn pending() -> u64 {
 ///
 /// # Safety
 /// `info` is that of a signal.
-pub unsafe fn queue(
-    thread: i32,
-    signal: i32,
-    info: *const libc::siginfo_t,
-) -> Result<(), Errno> {
+pub unsafe fn queue(thread: i32, signal: i32, info: *const libc::siginfo_t) -> Result<(), Errno> {
     // SAFETY: no arguments.
     let process = unsafe { syscall(libc::SYS_getpid, [0; 6])? };
     let args = [process, thread as usize, signal as usize, info as usize, 0, 0];

@@ -23,12 +23,14 @@ use crate::real::{real, set_errno};
 
 /// The flags that the kernel is not given as the program gave them.
 const OURS: c_int = libc::SA_SIGINFO | libc::SA_RESETHAND;
+/// Those, and what is asked for where a handler ended a wait.
+const KEPT: c_int = OURS | libc::SA_RESTART;
 
 /// What the program gave for a signal that has the wrapper.
 struct Action {
     /// 0 once `SA_RESETHAND` has had its effect, and while no handler was ever set.
     handler: AtomicUsize,
-    /// Those in `OURS`.
+    /// Those in `KEPT`.
     flags: AtomicI32,
     /// Held by who changes it, with all signals blocked: handlers may change it too.
     lock: RawSpin,
@@ -60,13 +62,17 @@ unsafe extern "C-unwind" fn wrapper(signal: c_int, info: *mut siginfo_t, context
         return;
     }
     let Some(action) = action_of(signal) else { return };
+    // SAFETY: as above.
+    if !unsafe { signals::resolve(info) } {
+        return;
+    }
     let handler = if action.flags.load(Ordering::Relaxed) & libc::SA_RESETHAND != 0 {
         let handler = action.handler.swap(0, Ordering::Relaxed);
         reset(signal);
         if handler == 0 {
             // Another thread's signal came first; this one has the default effect, as soon as
             // this handler returns.
-            // SAFETY: the kernel's own information.
+            // SAFETY: the kernel's own information, or as the kernel would have made it.
             let _ = unsafe { sys::queue(thread::id(), signal, info) };
         }
         handler
@@ -79,8 +85,9 @@ unsafe extern "C-unwind" fn wrapper(signal: c_int, info: *mut siginfo_t, context
     type Handler = unsafe extern "C-unwind" fn(c_int, *mut siginfo_t, *mut c_void);
     // SAFETY: the program's handler for this signal; one of fewer arguments ignores the others.
     let handler = unsafe { std::mem::transmute::<usize, Handler>(handler) };
+    let restarts = action.flags.load(Ordering::Relaxed) & libc::SA_RESTART != 0;
     // SAFETY: as the kernel would have called it.
-    unsafe { signals::handle(context, || handler(signal, info, context)) };
+    unsafe { signals::handle(context, restarts, || handler(signal, info, context)) };
 }
 
 /// Gives a signal its default effect, in the kernel.
@@ -131,7 +138,7 @@ unsafe fn change(
         let wrapped = given.filter(|given| !matches!(given.sa_sigaction, 0 | 1)).map(|given| {
             // First, so that a signal that strikes from now on finds it.
             action.handler.store(given.sa_sigaction, Ordering::Relaxed);
-            action.flags.store(given.sa_flags & OURS, Ordering::Relaxed);
+            action.flags.store(given.sa_flags & KEPT, Ordering::Relaxed);
             let flags = given.sa_flags & !OURS | libc::SA_SIGINFO;
             libc::sigaction { sa_sigaction: wrapper_address(), sa_flags: flags, ..given }
         });
@@ -145,10 +152,10 @@ unsafe fn change(
         }
         if had.sa_sigaction == wrapper_address() {
             had.sa_sigaction = before.0;
-            had.sa_flags = had.sa_flags & !OURS | before.1;
+            had.sa_flags = had.sa_flags & !OURS | before.1 & OURS;
         } else if before.0 == 0 && before.1 & libc::SA_RESETHAND != 0 {
             // Reset by the wrapper: the kernel would have kept the flags.
-            had.sa_flags = had.sa_flags & !OURS | before.1;
+            had.sa_flags = had.sa_flags & !OURS | before.1 & OURS;
             if given.is_some() && wrapped.is_none() {
                 action.flags.store(0, Ordering::Relaxed);
             }

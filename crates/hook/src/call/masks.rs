@@ -15,13 +15,12 @@ fn changing<R>(call: impl FnOnce() -> R) -> R {
 
 /// See pthread_sigmask(3).
 #[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn pthread_sigmask(
+pub(super) unsafe extern "C-unwind" fn pthread_sigmask(
     how: c_int,
     set: *const sigset_t,
     old: *mut sigset_t,
 ) -> c_int {
-    let call =
-        || real!(pthread_sigmask(how, set, old): fn(c_int, *const sigset_t, *mut sigset_t) -> c_int);
+    let call = || real!(pthread_sigmask(how, set, old): fn(c_int, *const sigset_t, *mut sigset_t) -> c_int);
     if set.is_null() { call() } else { changing(call) }
 }
 
@@ -64,8 +63,7 @@ unsafe extern "C-unwind" fn sigsetmask(mask: c_int) -> c_int {
 /// See sigaltstack(2). The OS thread's own stack is not the coroutine's.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn sigaltstack(new: *const stack_t, old: *mut stack_t) -> c_int {
-    let plain =
-        |new, old| real!(sigaltstack(new, old): fn(*const stack_t, *mut stack_t) -> c_int);
+    let plain = |new, old| real!(sigaltstack(new, old): fn(*const stack_t, *mut stack_t) -> c_int);
     let Some(had) = signals::alternate() else { return plain(new, old) };
     // SAFETY: null or live, by the caller's obligation.
     if let Some(new) = unsafe { new.as_ref() } {

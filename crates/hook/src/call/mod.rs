@@ -8,6 +8,7 @@ mod folders;
 mod futex;
 mod handlers;
 mod jumps;
+mod kill;
 mod masks;
 mod messages;
 mod names;

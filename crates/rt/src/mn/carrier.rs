@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use lisle_fiber::{Context, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
 
-use super::mask::{ALL, OWN_STACK, UNEQUAL, blockable};
+use super::directed;
+use super::mask::{ALL, LOOK, OWN_STACK, UNEQUAL, blockable};
 use super::rest::Note;
-use super::task::{Alternate, Task};
+use super::task::{Alternate, Ran, Task};
 use super::worker::Worker;
 
 /// See the module.
@@ -187,7 +188,7 @@ impl Carrier {
 
     /// Gives the OS thread the signals of the coroutine that runs on it now. Those that it does not
     /// block and that are pending strike here.
-    pub(crate) fn adapt_to(&self, task: &Task) {
+    pub(crate) fn adapt_to(&self, task: &'static Task) {
         let word = task.mask.word();
         let own = word & OWN_STACK;
         if own | self.signals.get() & OWN_STACK != 0 {
@@ -197,6 +198,10 @@ impl Carrier {
         let unequal = if own != 0 { UNEQUAL } else { 0 };
         self.signals.set(blockable(word) | own | unequal);
         signal::change_mask(Change::Set, blockable(word));
+        if word & LOOK != 0 {
+            task.ran.set(Ran::Nothing);
+            directed::deliver(task);
+        }
     }
 
     /// Notes what the OS thread blocks now, by the coroutine that runs on it.

@@ -28,9 +28,12 @@ use lisle_core::Cause;
 use lisle_sys::{Errno, futex};
 
 use super::current;
+use super::directed;
 use super::section::RawSpin;
+use super::signals;
+use super::task::Task;
 use super::wait::Wait;
-use super::worker::Alarm;
+use super::worker::{Alarm, Worker};
 
 /// Buckets; with many more waiters than this the queues grow.
 const BUCKETS: usize = 8192;
@@ -108,16 +111,33 @@ fn bucket(address: usize) -> &'static Bucket {
 /// Suspends the coroutine where it can be suspended, else blocks the OS thread.
 ///
 /// # Errors
-/// `EAGAIN` when the word has another value, `ETIMEDOUT`; `EINTR` on OS threads.
+/// `EAGAIN` when the word has another value, `ETIMEDOUT`, `EINTR`.
 pub fn wait(
     word: &AtomicU32,
     expected: u32,
     mask: u32,
     deadline: Option<u64>,
 ) -> Result<(), Errno> {
-    let Some((task, worker)) = current::suspendable() else {
-        return counted_in_kernel(word.as_ptr(), || futex::wait(word, expected, deadline));
-    };
+    loop {
+        let Some((task, worker)) = current::suspendable() else {
+            return counted_in_kernel(word.as_ptr(), || futex::wait(word, expected, deadline));
+        };
+        match wait_here((task, worker), word, expected, mask, deadline) {
+            // As the kernel does if its handlers say so.
+            Err(Errno::INTR) if !signals::interrupts(false) => {}
+            result => return result,
+        }
+    }
+}
+
+/// As [`wait`], on a coroutine; `EINTR` if a signal came.
+fn wait_here(
+    (task, worker): (&'static Task, &'static Worker),
+    word: &AtomicU32,
+    expected: u32,
+    mask: u32,
+    deadline: Option<u64>,
+) -> Result<(), Errno> {
     let bucket = bucket(word.as_ptr() as usize);
     let wait = Wait::arm(task, worker);
     let mut node = Node {
@@ -160,6 +180,7 @@ pub fn wait(
     match cause {
         Cause::NONE => Err(Errno::AGAIN),
         Cause::TIMEOUT => Err(Errno::TIMEDOUT),
+        directed::INTERRUPT => Err(Errno::INTR),
         _ => Ok(()),
     }
 }

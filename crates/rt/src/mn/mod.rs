@@ -3,6 +3,7 @@
 mod carrier;
 mod current;
 pub mod descriptor;
+mod directed;
 mod fork;
 mod hop;
 pub mod lot;
@@ -193,6 +194,21 @@ pub fn sleep_until(deadline: u64) {
             }
         }
     }
+}
+
+/// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end.
+pub fn sleep_unless_interrupted(deadline: u64) -> bool {
+    while clock::now() < deadline {
+        let Some((task, worker)) = current::suspendable() else {
+            sleep_until(deadline);
+            return true;
+        };
+        let cause = wait::Wait::arm(task, worker).suspend(Some(deadline));
+        if cause == directed::INTERRUPT && signals::interrupts(true) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Waits for the calling coroutine's token; see `lisle::park`.

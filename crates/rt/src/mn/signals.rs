@@ -11,15 +11,18 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
 
+use lisle_sys::Errno;
 use lisle_sys::signal::{self, Change};
 
 use super::current;
+use super::directed::{self, Kick, Sent};
 use super::mask::{ALL, OWN_STACK};
 use super::rest;
 use super::section;
 use super::shared::started;
-use super::task::{Alternate, Task};
+use super::task::{Alternate, Ran, Task};
 
 pub use super::section::RawSpin;
 
@@ -56,11 +59,11 @@ unsafe fn is_fault(number: i32, info: *const libc::siginfo_t) -> bool {
     faults.contains(&number) && unsafe { (*info).si_code } > 0
 }
 
-/// Runs a handler.
+/// Runs a handler, which `restarts` calls that it interrupts if they can be.
 ///
 /// # Safety
 /// Called by the wrapper with the context that the kernel gave it; see [`put_off`].
-pub unsafe fn handle(context: *mut c_void, handler: impl FnOnce()) {
+pub unsafe fn handle(context: *mut c_void, restarts: bool, handler: impl FnOnce()) {
     /// Strikes the record off also when the handler unwinds.
     struct Running {
         task: &'static Task,
@@ -86,6 +89,9 @@ pub unsafe fn handle(context: *mut c_void, handler: impl FnOnce()) {
     task.native.set(running.native + 1);
     handler();
     drop(running);
+    if !restarts || task.ran.get() == Ran::Nothing {
+        task.ran.set(if restarts { Ran::Restarting } else { Ran::Interrupting });
+    }
     let after = mask();
     if after != before && task.handlers.depth.get() == 0 {
         // What it wrote there is what the coroutine blocks from now on.
@@ -163,7 +169,119 @@ fn owner() -> Option<&'static Task> {
 pub fn mask_changed() {
     if let Some(task) = owner() {
         note(task, signal::mask());
+        if directed::has_any(task) {
+            directed::deliver(task);
+        }
     }
+}
+
+/// Whether a wait that ended because a signal came is over: a handler has run since, and it was not
+/// said of all of them that calls are restarted, or it `always` is. Else it goes on.
+pub fn interrupts(always: bool) -> bool {
+    let Some(task) = current::current() else { return false };
+    match task.ran.replace(Ran::Nothing) {
+        Ran::Nothing => false,
+        Ran::Restarting => always,
+        Ran::Interrupting => true,
+    }
+}
+
+/// The coroutine whose thread this is to the C library; none if it is an OS thread.
+///
+/// # Safety
+/// The thread exists, or did and was not joined.
+unsafe fn coroutine_of(thread: libc::pthread_t) -> Option<&'static Task> {
+    started()?;
+    // SAFETY: the caller's obligation.
+    if !unsafe { lisle_fiber::is_block(thread as usize) } {
+        return None;
+    }
+    Some(Task::of_block(thread as usize))
+}
+
+/// Sends a signal to the coroutine whose thread this is to the C library: as `pthread_kill` does,
+/// or with a value. None if it is an OS thread.
+///
+/// # Safety
+/// The thread exists, or did and was not joined. The signal is one.
+pub unsafe fn send(
+    thread: libc::pthread_t,
+    number: i32,
+    value: Option<usize>,
+) -> Option<Result<(), Errno>> {
+    // SAFETY: the caller's obligation.
+    let task = unsafe { coroutine_of(thread) }?;
+    if number == 0 {
+        return Some(Ok(()));
+    }
+    let sent = match value {
+        Some(value) => Sent { code: libc::SI_QUEUE, value },
+        None => Sent { code: libc::SI_TKILL, value: 0 },
+    };
+    Some(directed::send(task, number, sent))
+}
+
+/// Whether the running coroutine blocks the signal: then it may not be left to the OS thread.
+pub fn is_blocked(number: i32) -> bool {
+    current::current().is_some_and(|task| {
+        started().is_some() && task.mask.blocked() & signal::set_of(number) != 0
+    })
+}
+
+/// Makes the information that a handler was called with that of what was sent. False if it was sent
+/// to another coroutine, or was taken already: then there is nothing to handle.
+///
+/// # Safety
+/// `info` is the kernel's, and `put_off` was asked before.
+pub unsafe fn resolve(info: *mut libc::siginfo_t) -> bool {
+    // SAFETY: the caller's obligation.
+    !matches!(unsafe { directed::resolve(info) }, Kick::Void)
+}
+
+/// Whether this is a coroutine, on whatever carrier, and not in a handler.
+pub fn on_coroutine() -> bool {
+    owner().is_some()
+}
+
+/// What was sent to the running coroutine alone and waits.
+pub fn pending() -> u64 {
+    current::current().map_or(0, directed::pending)
+}
+
+/// Runs `call`, which waits with another mask than the coroutine has, on a spare carrier.
+pub fn waiting_with<R>(mask: u64, call: impl FnOnce() -> R) -> R {
+    let Some(task) = owner() else { return call() };
+    task.awaited.store(!mask, Ordering::SeqCst);
+    // What came before is with the OS thread then, which takes it in the call.
+    let waiting = directed::pending(task) & task.mask.blocked() & !mask;
+    if waiting != 0 {
+        directed::kick_self(task, waiting);
+    }
+    let result = call();
+    task.awaited.store(0, Ordering::SeqCst);
+    result
+}
+
+/// Takes one of a set of signals that was sent to the running coroutine, or runs `call`, which takes
+/// one from the kernel: the information, or none if that failed. On a spare carrier.
+pub fn take_one_of(
+    set: u64,
+    mut call: impl FnMut() -> Option<libc::siginfo_t>,
+) -> Option<libc::siginfo_t> {
+    let Some(task) = owner() else { return call() };
+    task.awaited.store(set, Ordering::SeqCst);
+    let result = loop {
+        if let Some(info) = directed::take(task, set) {
+            break Some(info);
+        }
+        let Some(mut info) = call() else { break None };
+        // SAFETY: the kernel's.
+        if !matches!(unsafe { directed::resolve(&raw mut info) }, Kick::Void) {
+            break Some(info);
+        }
+    };
+    task.awaited.store(0, Ordering::SeqCst);
+    result
 }
 
 /// To be called before the caller jumps to where the stack pointer is `target`, and this mask, if
@@ -181,8 +299,7 @@ pub fn jumps(target: usize, mask: Option<u64>) {
 pub fn alternate() -> Option<libc::stack_t> {
     let task = owner()?;
     let own = task.mask.word() & OWN_STACK != 0;
-    let Alternate { low, size, flags } =
-        if own { task.alternate.get() } else { Alternate::NONE };
+    let Alternate { low, size, flags } = if own { task.alternate.get() } else { Alternate::NONE };
     Some(libc::stack_t { ss_sp: low as *mut c_void, ss_flags: flags, ss_size: size })
 }
 
@@ -203,6 +320,9 @@ pub fn alternate_changed(stack: &libc::stack_t) {
 
 /// Takes back what of signals a coroutine leaves behind. Called by itself, at its end.
 pub(crate) fn end(task: &'static Task) {
+    if directed::has_any(task) {
+        directed::forget(task);
+    }
     if task.mask.word() & OWN_STACK != 0 {
         task.mask.clear(OWN_STACK);
         // SAFETY: it runs, here.

@@ -107,8 +107,8 @@ unsafe fn end(task: &'static Task) -> ! {
     // SAFETY: the coroutine's code is over.
     unsafe {
         task.drop_name();
-        signals::end(task);
         blocks.run_destructors();
+        signals::end(task);
     }
     task.parker.store(0, Ordering::Relaxed);
     if task.end_life() {

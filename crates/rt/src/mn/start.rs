@@ -118,6 +118,8 @@ fn start(settings: &Settings) -> Result<(), String> {
     setxid::wrap();
     fork::watch();
     rest::start();
+    // Where it is refused signals to coroutines may come late.
+    let _ = lisle_sys::thread::allow_barriers();
     shared::set(Some(shared));
     let started = shared.workers().iter().try_for_each(start_worker);
     let started = started.and_then(|()| start_monitor(shared));

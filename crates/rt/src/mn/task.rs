@@ -9,7 +9,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use lisle_core::{Linked, WaitWord};
 use lisle_fiber::{Context, ThreadBlock};
@@ -56,8 +56,12 @@ pub(crate) struct Task {
     pub(crate) handlers: Handlers,
     /// Its own alternate signal stack, if its word says so.
     pub(crate) alternate: Cell<Alternate>,
-    /// Signals sent to it that it has not taken yet; see `directed`.
+    /// Signals sent to it that it has not taken yet; see `directed`. Written under the lock there.
     pub(crate) pending: AtomicU64,
+    /// Signals that it blocks and waits for, on a spare carrier.
+    pub(crate) awaited: AtomicU64,
+    /// What became of its latest wait: see `signals::interrupts`.
+    pub(crate) ran: Cell<Ran>,
     /// Identity of the coroutine that lives here now; 0 between lives.
     id: AtomicU64,
     /// Serial number of its life; see [`Task::end_life`].
@@ -67,6 +71,10 @@ pub(crate) struct Task {
     pub(crate) stack: Stack,
     pub(crate) block: ThreadBlock,
 }
+
+/// From thread blocks to their headers, once one was made: both lie at fixed places below the end of
+/// a mapping.
+static DISTANCE: AtomicUsize = AtomicUsize::new(0);
 
 /// The memory that a header lies at the top of.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +92,17 @@ pub(crate) struct Handlers {
     pub(crate) depth: Cell<u32>,
     /// Of the outermost ones: where on which stack they run, and `Task::native` when they began.
     pub(crate) outermost: [Cell<(usize, u32)>; 4],
+}
+
+/// Which handlers have run on a coroutine since its last wait was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// None.
+    Nothing,
+    /// Some, all with `SA_RESTART`.
+    Restarting,
+    /// Some, not all with `SA_RESTART`.
+    Interrupting,
 }
 
 /// An alternate signal stack, as in `stack_t`.
@@ -126,6 +145,8 @@ impl Task {
             handlers: Handlers::default(),
             alternate: Cell::new(Alternate::NONE),
             pending: AtomicU64::new(0),
+            awaited: AtomicU64::new(0),
+            ran: Cell::new(Ran::Nothing),
             budget: Cell::new(BUDGET),
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
@@ -133,6 +154,18 @@ impl Task {
             stack,
             block,
         }
+    }
+
+    /// The header above the thread block at `fs`, which is one of ours.
+    pub(crate) fn of_block(fs: usize) -> &'static Task {
+        // SAFETY: blocks lie at the same distance below their headers, and a header was made before
+        // anybody could learn of its block; headers are never freed.
+        unsafe { &*((fs + DISTANCE.load(Ordering::Acquire)) as *const Task) }
+    }
+
+    /// Notes where headers lie, for [`of_block`](Self::of_block).
+    pub(crate) fn note_distance(&self) {
+        DISTANCE.store(ptr::from_ref(self) as usize - self.block.fs, Ordering::Release);
     }
 
     /// Begins a life: puts `body` on the stack, to be taken by [`body`](Self::body) in `entry`.
@@ -230,6 +263,12 @@ impl Task {
     pub(crate) unsafe fn carrier(&self) -> &'static Carrier {
         // SAFETY: set by whoever resumed it; carriers outlive what runs on them.
         unsafe { &*self.carrier.load(Ordering::Relaxed) }
+    }
+
+    /// The carrier that ran it last, if any; for whoever asks, who must expect that it has moved on.
+    pub(crate) fn latest_carrier(&self) -> Option<&'static Carrier> {
+        // SAFETY: null or what somebody set; the memory of carriers is never freed.
+        unsafe { self.carrier.load(Ordering::Relaxed).as_ref() }
     }
 
     /// To be called by a carrier before it switches to the coroutine.

@@ -27,6 +27,8 @@ pub enum Ended {
     Ready,
     /// The deadline passed.
     TimedOut,
+    /// A signal came; see [`signals::interrupts`](crate::signals).
+    Interrupted,
     /// Such files cannot be waited for; most are always ready. The error of the registration.
     Unpollable(Errno),
     /// The descriptor was closed meanwhile. The open file goes on under another number, unless

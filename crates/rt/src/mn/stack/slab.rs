@@ -54,7 +54,9 @@ impl Slabs {
         // mapping's end.
         unsafe {
             (place as *mut Task).write(Task::new(stack, block));
-            Ok(&*(place as *const Task))
+            let task = &*(place as *const Task);
+            task.note_distance();
+            Ok(task)
         }
     }
 
