@@ -346,13 +346,12 @@ fn wait_for_handler() {
 #[test]
 fn handlers_that_wake_while_everything_goes_on() {
     for workers in ["1", "4"] {
-        let ended = in_child(&[("LISLE_WORKERS", workers)], || storm());
+        let ended = in_child(&[("LISLE_WORKERS", workers)], || storm(10_000));
         ended.expect_return();
     }
 }
 
-fn storm() {
-    const SIGNALS: usize = 10_000;
+fn storm(signals: usize) {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     PIPE.store(theirs.as_raw_fd(), Ordering::Relaxed);
@@ -403,9 +402,17 @@ fn storm() {
         }
     };
     let coroutines: Vec<_> = (0..scaled(40, 8)).map(|own| lisle::spawn(worker(own))).collect();
+    send_until_over(signals, coroutines, &over);
+    mask(SIG_SETMASK, &[SIGUSR1, SIGALRM, 40]);
+    drop(theirs);
+    reader.join().unwrap();
+}
+
+/// Sends signals while the coroutines work, and on until they have ended: handlers wake them.
+fn send_until_over(count: usize, coroutines: Vec<lisle::JoinHandle<()>>, over: &AtomicBool) {
     {
         let _ticking = Ticking::every(200);
-        for sent in 0..SIGNALS {
+        for sent in 0..count {
             kill_process(if sent % 2 == 0 { SIGUSR1 } else { 40 });
             if sent % 16 == 0 {
                 thread::sleep(Duration::from_micros(100));
@@ -420,9 +427,6 @@ fn storm() {
             coroutine.join().unwrap();
         }
     }
-    mask(SIG_SETMASK, &[SIGUSR1, SIGALRM, 40]);
-    drop(theirs);
-    reader.join().unwrap();
 }
 
 extern "C" fn jump_away(_: c_int) {

@@ -5,8 +5,9 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config
-//! 2  section mask rest directed signals task carrier current stack worker poller proactor spare monitor shared    the machine
+//! 1  config section mask    no more than a word or two
+//! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
+//! 2  rest directed signals    what carriers and coroutines block, and what strikes them
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
 //! 5  start overflow setxid fork    the process: start-up, signals, forks

@@ -104,7 +104,7 @@ fn reset(signal: c_int) {
 fn exclusively<R>(action: &Action, f: impl FnOnce() -> R) -> R {
     /// By then its holder does not exist: this is the child of a fork.
     const TRIES: u32 = 1 << 24;
-    let before = sys::change_mask(Change::Block, u64::MAX & !(set_of(32) | set_of(33)));
+    let before = sys::change_mask(Change::Block, !(set_of(32) | set_of(33)));
     let locked = (0..TRIES).any(|_| {
         action.lock.try_lock() || {
             std::hint::spin_loop();

@@ -20,7 +20,11 @@ pub(super) unsafe extern "C-unwind" fn pthread_sigmask(
     set: *const sigset_t,
     old: *mut sigset_t,
 ) -> c_int {
-    let call = || real!(pthread_sigmask(how, set, old): fn(c_int, *const sigset_t, *mut sigset_t) -> c_int);
+    let call = || {
+        real!(
+            pthread_sigmask(how, set, old): fn(c_int, *const sigset_t, *mut sigset_t) -> c_int
+        )
+    };
     if set.is_null() { call() } else { changing(call) }
 }
 

@@ -32,7 +32,7 @@ fn take(set: u64, deadline: Option<u64>) -> Result<siginfo_t, Errno> {
             let mut info: siginfo_t = unsafe { std::mem::zeroed() };
             let left =
                 deadline.map(|deadline| clock::timespec(deadline.saturating_sub(clock::now())));
-            let left = left.as_ref().map_or(null(), |left| std::ptr::from_ref(left));
+            let left = left.as_ref().map_or(null(), std::ptr::from_ref);
             let args =
                 [(&raw const set) as usize, (&raw mut info) as usize, left as usize, 8, 0, 0];
             // SAFETY: live places.

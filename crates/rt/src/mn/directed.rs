@@ -10,7 +10,7 @@
 //!   sender    queue; LOOK in the coroutine's word; barrier;
 //!             it waits: end the wait (INTERRUPT); else: kick the carrier that it last ran on
 //!   target    about to wait, resumed, or unblocks: LOOK? clear it, kick oneself
-//!   wrapper   a kick: for the coroutine that runs here, and queued still? its handler, else nothing
+//!   wrapper   a kick: for the coroutine that runs here, and still queued? its handler
 //! ```
 //!
 //! A kick that comes too late, or to the wrong OS thread, finds another coroutine running, or
@@ -18,9 +18,9 @@
 //!
 //! The target arms its wait word, or notes its carrier, and then reads `LOOK`; the sender sets
 //! `LOOK` and then reads those. The barrier in between is the kernel's (`membarrier`), so that the
-//! target's side, which every wait and every switch takes, needs none. What is left is a window of a
-//! few instructions in which a carrier has looked at the word of a coroutine and not yet switched to
-//! it: a kick that comes just then does nothing, and the signal is taken at the next wait.
+//! target's side, which every wait and every switch takes, needs none. What is left is a window of
+//! a few instructions in which a carrier has looked at the word of a coroutine and not yet switched
+//! to it: a kick that comes just then does nothing, and the signal is taken at the next wait.
 //!
 //! # Rejected
 //!
@@ -46,6 +46,9 @@ pub(crate) const INTERRUPT: Cause = Cause::new(5);
 
 /// Signals that wait at the same time, in the whole process.
 const MOST: usize = 256;
+/// Whence a kick comes, among the codes of signals: one that nobody else uses. The kernel lets a
+/// thread send another one those below zero alone, and not that of `tgkill`.
+const KICK: i32 = -77;
 /// The first real-time signal: from there on each one sent counts.
 const FIRST_QUEUED: i32 = 32;
 
@@ -141,7 +144,7 @@ fn thread_of(task: &Task) -> i32 {
 
 /// Has the wrapper look, on this OS thread. Nothing if that does not exist any more.
 fn kick(task: &Task, signal: i32, thread: i32) {
-    let info = information(signal, Sent { code: libc::SI_TKILL, value: name(task) });
+    let info = information(signal, Sent { code: KICK, value: name(task) });
     // SAFETY: as for `tgkill`.
     let _ = unsafe { signal::queue(thread, signal, &raw const info) };
 }
@@ -192,7 +195,7 @@ pub(crate) unsafe fn resolve(info: *mut libc::siginfo_t) -> Kick {
         let value = info.cast::<i32>().add(6).cast::<usize>().read();
         ((*info).si_code, (*info).si_signo, value)
     };
-    if code != libc::SI_TKILL || value == 0 {
+    if code != KICK {
         return Kick::No;
     }
     let Some(task) = current::current().filter(|task| name(task) == value) else {

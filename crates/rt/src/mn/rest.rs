@@ -1,11 +1,11 @@
 //! Which signals the runtime's threads block while they run no coroutine.
 //!
-//! The kernel gives a signal for the process to any of its threads that does not block it. A carrier
-//! at home stands for all the coroutines that are suspended: one that waits on a thread takes
-//! signals too. But a signal that the program blocks everywhere, to take it by `sigwait`, must find
-//! no thread of ours that does not. So carriers at home block what the *main thread* of the program
-//! does, the one that started the runtime, or the coroutine that is its main function under
-//! `#[lisle::main]`, whose changes they follow. The monitor blocks all signals.
+//! The kernel gives a signal for the process to any of its threads that does not block it. A
+//! carrier at home stands for all the coroutines that are suspended: one that waits on a thread
+//! takes signals too. But a signal that the program blocks everywhere, to take it by `sigwait`,
+//! must find no thread of ours that does not. So carriers at home block what the *main thread* of
+//! the program does, the one that started the runtime, or the coroutine that is its main function
+//! under `#[lisle::main]`, whose changes they follow. The monitor blocks all signals.
 //!
 //! A carrier that goes home blocks that much before it leaves its coroutine, which nobody can know
 //! to be gone before. A change by the main coroutine is told to those at home, and waited for: a

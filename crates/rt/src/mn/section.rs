@@ -16,9 +16,9 @@
 //! the handler later as it would have: alternate stack, mask, registers.
 //!
 //! Depth and note are thread-locals, hence of the stack that is running: coroutines have their own.
-//! Sections never leave their stack, so both are used by one stack alone. A handler leaves the depth
-//! as it found it. It may interrupt between the two halves of an increment, which is why that needs
-//! no atomic instruction, only an order: the depth goes down before the note is read.
+//! Sections never leave their stack, so both are used by one stack alone. A handler leaves the
+//! depth as it found it. It may interrupt between the two halves of an increment, which is why that
+//! needs no atomic instruction, only an order: the depth goes down before the note is read.
 //!
 //! What only a worker's own thread may touch (its run queue) is not locked. Handlers do not touch
 //! it: what they wake goes to the injector.

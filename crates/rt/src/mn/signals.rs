@@ -6,8 +6,8 @@
 //!
 //! A handler may leave by `siglongjmp` or an exception. So it is noted where it runs. If that is
 //! below the stack pointer, or on an alternate stack that is not in use any more, the next call
-//! that would suspend notices and strikes it off ([`left`]); the hooks of `longjmp` and its kin, which
-//! know where to, do so at once.
+//! that would suspend notices and strikes it off ([`left`]); the hooks of `longjmp` and its kin,
+//! which know where to, do so at once.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -262,8 +262,8 @@ pub fn waiting_with<R>(mask: u64, call: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Takes one of a set of signals that was sent to the running coroutine, or runs `call`, which takes
-/// one from the kernel: the information, or none if that failed. On a spare carrier.
+/// Takes one of a set of signals that was sent to the running coroutine, or runs `call`, which
+/// takes one from the kernel: the information, or none if that failed. On a spare carrier.
 pub fn take_one_of(
     set: u64,
     mut call: impl FnMut() -> Option<libc::siginfo_t>,

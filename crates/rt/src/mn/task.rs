@@ -72,8 +72,8 @@ pub(crate) struct Task {
     pub(crate) block: ThreadBlock,
 }
 
-/// From thread blocks to their headers, once one was made: both lie at fixed places below the end of
-/// a mapping.
+/// From thread blocks to their headers, once one was made: both lie at fixed places below the end
+/// of a mapping.
 static DISTANCE: AtomicUsize = AtomicUsize::new(0);
 
 /// The memory that a header lies at the top of.
@@ -265,7 +265,8 @@ impl Task {
         unsafe { &*self.carrier.load(Ordering::Relaxed) }
     }
 
-    /// The carrier that ran it last, if any; for whoever asks, who must expect that it has moved on.
+    /// The carrier that ran it last, if any; for whoever asks, who must expect that it has moved
+    /// on.
     pub(crate) fn latest_carrier(&self) -> Option<&'static Carrier> {
         // SAFETY: null or what somebody set; the memory of carriers is never freed.
         unsafe { self.carrier.load(Ordering::Relaxed).as_ref() }

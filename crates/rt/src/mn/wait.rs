@@ -111,8 +111,9 @@ impl Alarm {
     }
 }
 
-/// Makes a coroutine runnable that the caller owns, from any thread, and from signal handlers: those
-/// may have interrupted the worker's own thread at its run queue, and count as native sections.
+/// Makes a coroutine runnable that the caller owns, from any thread, and from signal handlers:
+/// those may have interrupted the worker's own thread at its run queue, and count as native
+/// sections.
 pub(crate) fn make_ready(task: &'static Task) {
     match current::suspendable() {
         // SAFETY: it is this thread's worker; the caller owns the task.
