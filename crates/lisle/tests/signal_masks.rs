@@ -12,7 +12,8 @@ use util::signal::{
     blocked, blocked_by_kernel, count, counted, install, kill_process, mask, pending, set,
 };
 use util::{
-    Lines, Random, alone_in_child, aside, everywhere, in_child, mixed, scaled, twins, yield_until,
+    Lines, Random, alone_in_child, aside, everywhere, in_child, mixed, scaled, threads, twins,
+    yield_until,
 };
 
 /// Signals that nothing in a test run sends, and whose default effect the tests never meet.
@@ -262,5 +263,36 @@ fn a_signal_that_nobody_blocks_finds_idle_workers() {
         }
         drop(over);
         assert!(suspended.join().unwrap());
+    });
+}
+
+#[test]
+fn signals_for_the_process_interrupt_its_main_function() {
+    alone_in_child(&[("LISLE_WORKERS", "2")], || {
+        install(SIGUSR1, count, 0);
+        lisle::run_main(|| {
+            for round in 1..=20 {
+                let returned = Arc::new(AtomicBool::new(false));
+                let theirs = Arc::clone(&returned);
+                let sender = lisle::spawn(move || {
+                    while !theirs.load(Ordering::SeqCst) {
+                        util::a_moment();
+                        kill_process(SIGUSR1);
+                    }
+                });
+                if threads() {
+                    // The main function's thread is not the main thread, which is what the kernel
+                    // gives signals to first.
+                    returned.store(true, Ordering::SeqCst);
+                } else {
+                    // SAFETY: no entries.
+                    let result = unsafe { libc::poll(std::ptr::null_mut(), 0, -1) };
+                    let error = std::io::Error::last_os_error().raw_os_error();
+                    returned.store(true, Ordering::SeqCst);
+                    assert_eq!((result, error), (-1, Some(libc::EINTR)), "in round {round}");
+                }
+                sender.join().unwrap();
+            }
+        });
     });
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use libc::{c_int, sighandler_t, siginfo_t};
 use lisle_core::RawSpin;
-use lisle_rt::signals;
+use lisle_rt::signals::{self, Kick};
 use lisle_sys::signal::{self as sys, Change, set_of};
 use lisle_sys::{Errno, thread};
 
@@ -63,8 +63,11 @@ unsafe extern "C-unwind" fn wrapper(signal: c_int, info: *mut siginfo_t, context
     }
     let Some(action) = action_of(signal) else { return };
     // SAFETY: as above.
-    if !unsafe { signals::resolve(info) } {
-        return;
+    match unsafe { signals::resolve(info) } {
+        Kick::Void => return,
+        // SAFETY: as above.
+        Kick::No if unsafe { signals::pass_on(signal, info) } => return,
+        Kick::No | Kick::Real => {}
     }
     let handler = if action.flags.load(Ordering::Relaxed) & libc::SA_RESETHAND != 0 {
         let handler = action.handler.swap(0, Ordering::Relaxed);

@@ -19,6 +19,16 @@ use super::rest::Note;
 use super::task::{Alternate, Ran, Task};
 use super::worker::Worker;
 
+thread_local! {
+    /// Whether the stack is a carrier's home.
+    static IS_HOME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the running stack is a carrier's home. Allowed in signal handlers.
+pub(crate) fn is_home() -> bool {
+    IS_HOME.get()
+}
+
 /// See the module.
 ///
 /// The first field is found through the GS base by the wrapper of the C library's signal handler
@@ -84,6 +94,7 @@ impl Carrier {
     pub(crate) unsafe fn adopt_thread(&self) {
         self.fs.set(fs_base());
         self.spoilt.set(false);
+        IS_HOME.set(true);
         // SAFETY: nobody else uses the carrier yet.
         unsafe { *self.home.get() = Context::running(fs_base()) };
         // SAFETY: Lisle's carriers are Lisle's own threads.

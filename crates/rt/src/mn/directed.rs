@@ -66,18 +66,11 @@ struct Entry {
     number: u64,
     task: *const Task,
     signal: i32,
-    sent: Sent,
+    info: libc::siginfo_t,
 }
 
 // SAFETY: the pointer is compared and not followed.
 unsafe impl Send for Entry {}
-
-/// What the receiver is told.
-#[derive(Clone, Copy)]
-pub(crate) struct Sent {
-    pub(crate) code: i32,
-    pub(crate) value: usize,
-}
 
 impl Queue {
     /// Makes the coroutine's set that of what is queued for it.
@@ -87,35 +80,35 @@ impl Queue {
         task.pending.store(set, Ordering::Relaxed);
     }
 
-    fn put(&mut self, task: &Task, signal: i32, sent: Sent) -> Result<(), Errno> {
+    fn put(&mut self, task: &Task, signal: i32, info: libc::siginfo_t) -> Result<(), Errno> {
         if signal < FIRST_QUEUED && task.pending.load(Ordering::Relaxed) & set_of(signal) != 0 {
             return Ok(());
         }
         let place = self.places.iter_mut().find(|place| place.is_none()).ok_or(Errno::AGAIN)?;
-        *place = Some(Entry { number: self.next, task, signal, sent });
+        *place = Some(Entry { number: self.next, task, signal, info });
         self.next += 1;
         self.renew(task);
         Ok(())
     }
 
     /// Takes the first of a signal.
-    fn take(&mut self, task: &Task, signal: i32) -> Option<Sent> {
+    fn take(&mut self, task: &Task, signal: i32) -> Option<libc::siginfo_t> {
         let of_it = self.places.iter_mut().filter(|place| {
             place.is_some_and(|e| std::ptr::eq(e.task, task) && e.signal == signal)
         });
         let first = of_it.min_by_key(|place| place.map(|entry| entry.number))?.take()?;
         self.renew(task);
-        Some(first.sent)
+        Some(first.info)
     }
 }
 
 /// Sends a signal to the coroutine, or to whichever lives on its stack by now.
-pub(crate) fn send(task: &'static Task, signal: i32, sent: Sent) -> Result<(), Errno> {
+pub(crate) fn send(task: &'static Task, signal: i32, info: libc::siginfo_t) -> Result<(), Errno> {
     if task.id() == 0 {
         // As with a thread that has ended and was not joined.
         return Ok(());
     }
-    QUEUE.lock().put(task, signal, sent)?;
+    QUEUE.lock().put(task, signal, info)?;
     task.mask.set(LOOK);
     let is_own = current::current().is_some_and(|own| std::ptr::eq(own, task));
     if task.mask.blocked() & set_of(signal) != 0 {
@@ -144,7 +137,7 @@ fn thread_of(task: &Task) -> i32 {
 
 /// Has the wrapper look, on this OS thread. Nothing if that does not exist any more.
 fn kick(task: &Task, signal: i32, thread: i32) {
-    let info = information(signal, Sent { code: KICK, value: name(task) });
+    let info = information(signal, KICK, name(task));
     // SAFETY: as for `tgkill`.
     let _ = unsafe { signal::queue(thread, signal, &raw const info) };
 }
@@ -155,7 +148,7 @@ fn name(task: &Task) -> usize {
 }
 
 /// `siginfo_t` as the kernel fills it in for a signal from this process.
-pub(crate) fn information(signal: i32, sent: Sent) -> libc::siginfo_t {
+pub(crate) fn information(signal: i32, code: i32, value: usize) -> libc::siginfo_t {
     // SAFETY: all-zero is a valid value to fill in; the calls have no arguments.
     let (mut info, process, user) = unsafe {
         let info: libc::siginfo_t = std::mem::zeroed();
@@ -163,20 +156,21 @@ pub(crate) fn information(signal: i32, sent: Sent) -> libc::siginfo_t {
         (info, process, lisle_sys::syscall(libc::SYS_getuid, [0; 6]).unwrap_or(0))
     };
     info.si_signo = signal;
-    info.si_code = sent.code;
+    info.si_code = code;
     // SAFETY: process, user and value lie at these places on x86-64; the value's is unused in the
     // information of `tgkill`.
     unsafe {
         let words = (&raw mut info).cast::<i32>();
         words.add(4).write(process as i32);
         words.add(5).write(user as i32);
-        words.add(6).cast::<usize>().write(sent.value);
+        words.add(6).cast::<usize>().write(value);
     }
     info
 }
 
 /// What the information of a kick turns out to be.
-pub(crate) enum Kick {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kick {
     /// It is none: a signal of the kernel's.
     No,
     /// It stands for nothing any more, or is not for whoever runs here.
@@ -204,7 +198,7 @@ pub(crate) unsafe fn resolve(info: *mut libc::siginfo_t) -> Kick {
     match QUEUE.lock().take(task, signal) {
         Some(sent) => {
             // SAFETY: the caller's obligation.
-            unsafe { *info = information(signal, sent) };
+            unsafe { *info = sent };
             Kick::Real
         }
         None => Kick::Void,
@@ -222,7 +216,7 @@ pub(crate) fn take(task: &Task, set: u64) -> Option<libc::siginfo_t> {
     let mut queue = QUEUE.lock();
     let wanted = task.pending.load(Ordering::Relaxed) & set;
     let signal = (wanted != 0).then(|| wanted.trailing_zeros() as i32 + 1)?;
-    queue.take(task, signal).map(|sent| information(signal, sent))
+    queue.take(task, signal)
 }
 
 /// Lets what is queued and not blocked strike. Called by the coroutine, when its word says `LOOK`

@@ -20,18 +20,23 @@
 //! Both fence between their write and their read (SeqCst), so one of the two sees the other's. A
 //! carrier that is awake at home soon goes to sleep or runs a coroutine, whose mask it then has.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use lisle_sys::signal;
 
 use super::mask::{UNEQUAL, blockable};
 use super::shared::Shared;
+use super::task::Task;
 
 /// What carriers at home block. Relaxed where nobody can be left behind; see the module.
 static BASE: AtomicU64 = AtomicU64::new(0);
 
-/// Identity of the main coroutine, or 0. It guards no memory.
+/// Identity of the main coroutine, or 0.
 static MAIN: AtomicU64 = AtomicU64::new(0);
+
+/// Its header, or null. Release and Acquire: the identity is not seen without it.
+static HEADER: AtomicPtr<Task> = AtomicPtr::new(ptr::null_mut());
 
 /// With which mask a carrier is at home.
 ///
@@ -78,9 +83,20 @@ pub(crate) fn start() {
     MAIN.store(0, Ordering::Relaxed);
 }
 
-/// Makes the coroutine with this identity the main one.
-pub(crate) fn set_main(id: u64) {
-    MAIN.store(id, Ordering::Relaxed);
+/// Makes it the main coroutine.
+pub(crate) fn set_main(task: &'static Task) {
+    HEADER.store(ptr::from_ref(task).cast_mut(), Ordering::Release);
+    MAIN.store(task.id(), Ordering::Release);
+}
+
+/// The main coroutine, while it lives.
+pub(crate) fn main() -> Option<&'static Task> {
+    let id = MAIN.load(Ordering::Acquire);
+    if id == 0 {
+        return None;
+    }
+    // SAFETY: null or a header, which is never freed.
+    unsafe { HEADER.load(Ordering::Acquire).as_ref() }.filter(|task| task.id() == id)
 }
 
 /// To be called when a coroutine has changed what it blocks.

@@ -16,14 +16,16 @@ use std::sync::atomic::Ordering;
 use lisle_sys::Errno;
 use lisle_sys::signal::{self, Change};
 
+use super::carrier;
 use super::current;
-use super::directed::{self, Kick, Sent};
+use super::directed;
 use super::mask::{ALL, OWN_STACK};
 use super::rest;
 use super::section;
 use super::shared::started;
 use super::task::{Alternate, Ran, Task};
 
+pub use super::directed::Kick;
 pub use super::section::RawSpin;
 
 /// Whether what is interrupted here must not run a handler; then the signal is put off, unless it
@@ -214,11 +216,11 @@ pub unsafe fn send(
     if number == 0 {
         return Some(Ok(()));
     }
-    let sent = match value {
-        Some(value) => Sent { code: libc::SI_QUEUE, value },
-        None => Sent { code: libc::SI_TKILL, value: 0 },
+    let info = match value {
+        Some(value) => directed::information(number, libc::SI_QUEUE, value),
+        None => directed::information(number, libc::SI_TKILL, 0),
     };
-    Some(directed::send(task, number, sent))
+    Some(directed::send(task, number, info))
 }
 
 /// Whether the running coroutine blocks the signal: then it may not be left to the OS thread.
@@ -228,19 +230,43 @@ pub fn is_blocked(number: i32) -> bool {
     })
 }
 
-/// Makes the information that a handler was called with that of what was sent. False if it was sent
-/// to another coroutine, or was taken already: then there is nothing to handle.
+/// Makes the information that a handler was called with that of what was sent, if something was sent
+/// to a coroutine. [`Kick::Void`]: to another one, or it was taken already.
 ///
 /// # Safety
 /// `info` is the kernel's, and `put_off` was asked before.
-pub unsafe fn resolve(info: *mut libc::siginfo_t) -> bool {
+pub unsafe fn resolve(info: *mut libc::siginfo_t) -> Kick {
     // SAFETY: the caller's obligation.
-    !matches!(unsafe { directed::resolve(info) }, Kick::Void)
+    unsafe { directed::resolve(info) }
 }
 
 /// Whether this is a coroutine, on whatever carrier, and not in a handler.
 pub fn on_coroutine() -> bool {
     owner().is_some()
+}
+
+/// Passes a signal for the process on to the main coroutine, which the kernel would have given it
+/// to, were it the main thread, if that does not block it. Whether it did.
+///
+/// # Safety
+/// `info` is the kernel's; [`put_off`] was asked before, and [`resolve`], which said that it is.
+pub unsafe fn pass_on(number: i32, info: *const libc::siginfo_t) -> bool {
+    // These are raised by what the running thread does.
+    let own = [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTIN, libc::SIGTTOU, libc::SIGXCPU];
+    let Some(main) = rest::main().filter(|_| started().is_some() && !own.contains(&number)) else {
+        return false;
+    };
+    // SAFETY: the caller's obligation.
+    let (info, is_fault) = unsafe { (*info, is_fault(number, info)) };
+    // Timers may be a thread's, and the others are sent to one.
+    let is_own = is_fault || matches!(info.si_code, libc::SI_TKILL | libc::SI_TIMER);
+    // Threads of the program's own keep what they got.
+    let is_other = match current::current() {
+        Some(task) => !std::ptr::eq(task, main),
+        None => carrier::is_home(),
+    };
+    let blocks = main.mask.blocked() & signal::set_of(number) != 0;
+    is_other && !(is_own || blocks) && directed::send(main, number, info).is_ok()
 }
 
 /// What was sent to the running coroutine alone and waits.
@@ -357,7 +383,7 @@ pub fn is_main_thread() -> bool {
 /// Makes the running coroutine the program's main thread: what it blocks, idle workers block too.
 pub fn main_begins() {
     if let (Some(task), Some(shared)) = (current::current(), started()) {
-        rest::set_main(task.id());
+        rest::set_main(task);
         rest::follow(shared, task.id(), task.mask.blocked());
     }
 }
