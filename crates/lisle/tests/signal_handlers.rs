@@ -84,6 +84,22 @@ fn the_program_sees_its_own_handlers() {
     });
 }
 
+/// What a C program without Lisle sees of the calls below.
+const AS_C_SEES_IT: [&str; 12] = [
+    "signal: default count 0x14000000 0x800 []",
+    "bsd_signal: count ignored 0x14000000 0x800 []",
+    "siginterrupt: default ignored 0x4000000 0x800 []",
+    "signal: ignored count 0x4000000 0x800 []",
+    "siginterrupt: default count 0x14000000 0x800 []",
+    "ssignal: count count 0x14000000 0x800 []",
+    "sysv_signal: count count 0xc4000000 0x0 []",
+    "__sysv_signal: count default 0xc4000000 0x0 []",
+    "sigset: default count 0x4000000 0x0 []",
+    "hold: count count 0x4000000 0x0 [12]",
+    "held: held count 0x4000000 0x0 []",
+    "sigignore: default ignored 0x4000000 0x0 []",
+];
+
 #[test]
 fn the_simpler_ways_to_install() {
     unsafe extern "C" {
@@ -125,6 +141,7 @@ fn the_simpler_ways_to_install() {
             tell("none", sigset(1000, handler));
             tell("none", siginterrupt(1000, 0) as usize);
         }
+        assert_eq!(lines[..AS_C_SEES_IT.len()], AS_C_SEES_IT);
         lines
     });
 }
@@ -187,6 +204,8 @@ fn reset_when_it_has_run() {
         raise(SIGUSR1);
         let mut lines = vec![format!("{} {}", counted() - before, seen(&disposition(SIGUSR1)))];
         lines.push(seen(&install(SIGUSR1, count, 0)));
+        // As C programs see it that know nothing of hooks.
+        assert_eq!(lines, ["1 default 0x94000000 0x0", "default 0x94000000 0x0"]);
         raise(SIGUSR1);
         raise(SIGUSR1);
         lines.push(format!("{} {}", counted() - before, seen(&disposition(SIGUSR1))));

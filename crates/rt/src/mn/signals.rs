@@ -230,8 +230,8 @@ pub fn is_blocked(number: i32) -> bool {
     })
 }
 
-/// Makes the information that a handler was called with that of what was sent, if something was sent
-/// to a coroutine. [`Kick::Void`]: to another one, or it was taken already.
+/// Makes the information that a handler was called with that of what was sent, if something was
+/// sent to a coroutine. [`Kick::Void`]: to another one, or it was taken already.
 ///
 /// # Safety
 /// `info` is the kernel's, and `put_off` was asked before.
