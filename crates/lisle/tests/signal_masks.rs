@@ -296,3 +296,69 @@ fn signals_for_the_process_interrupt_its_main_function() {
         });
     });
 }
+
+#[test]
+fn descriptors_that_signals_are_read_from() {
+    for poller in ["uring", "epoll"] {
+        alone_in_child(&[("LISLE_WORKERS", "1"), ("LISLE_POLLER", poller)], || {
+            mask(SIG_BLOCK, &[SIGUSR2, SIGHUP]);
+            let read = |coroutine: bool| {
+                let of = set(&[SIGUSR2, SIGHUP]);
+                // SAFETY: a live set; a live place for what is read; a descriptor of our own.
+                unsafe {
+                    let fd = libc::signalfd(-1, &raw const of, 0);
+                    let mut lines = Lines::new();
+                    for signal in [SIGUSR2, SIGHUP] {
+                        let sender = aside(coroutine, move || {
+                            util::a_moment();
+                            kill_process(signal);
+                        });
+                        let mut info: libc::signalfd_siginfo = std::mem::zeroed();
+                        let size = size_of_val(&info);
+                        let got = libc::read(fd, (&raw mut info).cast(), size);
+                        lines.push(format!("{} {}", got == size as isize, info.ssi_signo));
+                        sender();
+                    }
+                    libc::close(fd);
+                    lines.push(format!("{:?}", pending()));
+                    lines
+                }
+            };
+            let native = thread::spawn(move || read(false)).join().unwrap();
+            assert_eq!(native, lisle::spawn(move || read(true)).join().unwrap());
+        });
+    }
+}
+
+#[test]
+fn timers_of_the_process() {
+    alone_in_child(&[("LISLE_WORKERS", "2")], || {
+        install(SIGUSR2, count, libc::SA_RESTART);
+        // SAFETY: all-zero is a valid value to fill in; live places.
+        let timer = unsafe {
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_SIGNAL;
+            event.sigev_signo = SIGUSR2;
+            let mut timer: libc::timer_t = std::ptr::null_mut();
+            let id = libc::CLOCK_MONOTONIC;
+            assert_eq!(libc::timer_create(id, &raw mut event, &raw mut timer), 0);
+            let every = libc::timespec { tv_sec: 0, tv_nsec: 300_000 };
+            let time = libc::itimerspec { it_interval: every, it_value: every };
+            assert_eq!(libc::timer_settime(timer, 0, &raw const time, std::ptr::null_mut()), 0);
+            timer
+        };
+        let work = |_| {
+            lisle::spawn(|| {
+                while counted() < 200 {
+                    let (sender, receiver) = std::sync::mpsc::channel();
+                    lisle::spawn(move || sender.send(1).unwrap());
+                    assert_eq!(receiver.recv(), Ok(1));
+                }
+            })
+        };
+        let workers: Vec<_> = (0..4).map(work).collect();
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        // SAFETY: the timer exists.
+        assert_eq!(unsafe { libc::timer_delete(timer) }, 0);
+    });
+}

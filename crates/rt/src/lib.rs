@@ -34,12 +34,12 @@ pub use config::{AlreadyStarted, Config, PollerKind};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, closed, closing, current,
-    current_name, descriptor, install, is_main_thread, lot, main_begins, park, pin, request,
-    signals, sleep, sleep_unless_interrupted, sleep_until, unpin, yield_now,
+    Inherited, Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, closed, closing,
+    current, current_name, descriptor, install, is_main_thread, lot, main_begins, park, pin,
+    request, signals, sleep, sleep_unless_interrupted, sleep_until, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
-    Runtime, TaskRef, as_bystander, blocking, current, current_name, install, is_main_thread,
-    main_begins, park, pin, sleep, unpin, yield_now,
+    Inherited, Runtime, TaskRef, as_bystander, blocking, current, current_name, install,
+    is_main_thread, main_begins, park, pin, sleep, unpin, yield_now,
 };

@@ -223,10 +223,11 @@ impl Carrier {
     /// What precedes a switch home, after the commit was noted: what is to be blocked at home is.
     #[inline]
     fn go_home(&self) {
-        let base = self.note.come();
-        if self.signals.get() != base {
-            self.approach_home(base);
-        }
+        self.note.come(|base| {
+            if self.signals.get() != base {
+                self.approach_home(base);
+            }
+        });
     }
 
     #[cold]
@@ -240,16 +241,17 @@ impl Carrier {
 
     /// At home: gives the OS thread the mask that it is to have there, and its own alternate stack.
     pub(crate) fn stay_home(&self) {
-        let base = self.note.come();
-        let had = self.signals.get();
-        if had == base {
-            return;
-        }
-        if had & OWN_STACK != 0 {
-            set_alternate(self.alternate.get());
-        }
-        self.signals.set(base);
-        signal::change_mask(Change::Set, base);
+        self.note.come(|base| {
+            let had = self.signals.get();
+            if had == base {
+                return;
+            }
+            if had & OWN_STACK != 0 {
+                set_alternate(self.alternate.get());
+            }
+            self.signals.set(base);
+            signal::change_mask(Change::Set, base);
+        });
     }
 
     /// At home for the last time: the OS thread is to end, and takes no more signals.

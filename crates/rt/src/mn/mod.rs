@@ -41,7 +41,7 @@ use task::Task;
 
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
-pub use signals::{as_bystander, is_main_thread, main_begins};
+pub use signals::{Inherited, as_bystander, is_main_thread, main_begins};
 pub use turn::{begin_io, yield_now};
 
 /// The running M:N runtime.

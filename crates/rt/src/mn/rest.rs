@@ -12,7 +12,7 @@
 //! signal sent after it must not strike them. Each notes the mask it has at home:
 //!
 //! ```text
-//!   goes home   note := base; base still the same? else again; set the mask; ...; note := none
+//!   goes home   set the mask; note := base; base still the same? else again; ...; note := none
 //!   sleeps      base changed? as above; sleep; base changed? as above
 //!   changer     base := new; for each whose note is another mask: wake it, until it is not
 //! ```
@@ -23,9 +23,9 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use lisle_sys::signal;
+use lisle_sys::signal::{self, Change};
 
-use super::mask::{UNEQUAL, blockable};
+use super::mask::{ALL, UNEQUAL, blockable};
 use super::shared::Shared;
 use super::task::Task;
 
@@ -51,13 +51,15 @@ impl Note {
         Note(AtomicU64::new(0))
     }
 
-    /// Notes that the carrier is about to be at home, and returns what it is to block there.
-    pub(crate) fn come(&self) -> u64 {
+    /// Has the carrier block what it is to block at home, by `block`, and notes that it does: in
+    /// this order, since whoever sees the note counts on it.
+    pub(crate) fn come(&self, block: impl Fn(u64)) {
         let mut base = BASE.load(Ordering::Relaxed);
         loop {
+            block(base);
             self.0.store(base | UNEQUAL, Ordering::SeqCst);
             match BASE.load(Ordering::SeqCst) {
-                same if same == base => return base,
+                same if same == base => return,
                 other => base = other,
             }
         }
@@ -106,4 +108,13 @@ pub(crate) fn follow(shared: &Shared, id: u64, set: u64) {
         shared.workers().iter().for_each(|worker| worker.rouse());
         shared.spares.rouse();
     }
+}
+
+/// Runs `f`, which makes threads of the runtime's: they block all signals until they are at home, or
+/// one that has just begun would be struck by what is blocked everywhere else.
+pub(crate) fn making_threads<R>(f: impl FnOnce() -> R) -> R {
+    let before = signal::change_mask(Change::Set, ALL);
+    let result = f();
+    signal::change_mask(Change::Set, before);
+    result
 }

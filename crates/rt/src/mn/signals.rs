@@ -356,9 +356,14 @@ pub(crate) fn end(task: &'static Task) {
     }
 }
 
-/// Runs `f` on an OS thread that stands for nobody: it waits for the program's main function, which
-/// is a coroutine. Signals for the process are left to others meanwhile.
-pub fn as_bystander<R>(f: impl FnOnce() -> R) -> R {
+/// What an OS thread blocked that stands aside; see [`as_bystander`].
+#[derive(Clone, Copy, Debug)]
+pub struct Inherited(Option<u64>);
+
+/// Runs `f` on an OS thread that stands for nobody: it starts the program's main function as a
+/// coroutine and waits for it. Signals for the process are left to others meanwhile, from before
+/// the function begins. What it is to block is passed to `f`, for [`main_begins`].
+pub fn as_bystander<R>(f: impl FnOnce(Inherited) -> R) -> R {
     /// Restores also when `f` unwinds.
     struct Restore(u64);
     impl Drop for Restore {
@@ -367,10 +372,10 @@ pub fn as_bystander<R>(f: impl FnOnce() -> R) -> R {
         }
     }
     if current::current().is_some() {
-        return f();
+        return f(Inherited(None));
     }
-    let _restore = Restore(signal::change_mask(Change::Set, ALL));
-    f()
+    let restore = Restore(signal::change_mask(Change::Set, ALL));
+    f(Inherited(Some(restore.0)))
 }
 
 /// Whether this is the OS thread that the process began with, and no coroutine.
@@ -380,10 +385,16 @@ pub fn is_main_thread() -> bool {
     current::current().is_none() && process == Ok(lisle_sys::thread::id() as usize)
 }
 
-/// Makes the running coroutine the program's main thread: what it blocks, idle workers block too.
-pub fn main_begins() {
-    if let (Some(task), Some(shared)) = (current::current(), started()) {
+/// To be called first by a main function: it blocks what the thread did that it began on. If that
+/// was the process's own, it is the program's main thread from now on: what it blocks, idle workers
+/// block too.
+pub fn main_begins(inherited: Inherited, is_main: bool) {
+    if let (Some(task), Some(shared), true) = (current::current(), started(), is_main) {
         rest::set_main(task);
         rest::follow(shared, task.id(), task.mask.blocked());
+    }
+    if let Inherited(Some(mask)) = inherited {
+        signal::change_mask(Change::Set, mask);
+        mask_changed();
     }
 }

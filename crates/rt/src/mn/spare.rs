@@ -19,6 +19,7 @@ use lisle_sys::{Errno, clock, futex};
 
 use super::carrier::Carrier;
 use super::current::Native;
+use super::rest;
 use super::section::SpinLock;
 use super::shared::shared;
 use super::task::Task;
@@ -126,10 +127,8 @@ impl Spares {
         let _native = Native::enter();
         let unused = self.state.lock().unused.pop();
         let spare = unused.unwrap_or_else(|| self.make());
-        let made = std::thread::Builder::new()
-            .name("lisle-spare".to_owned())
-            .stack_size(STACK)
-            .spawn(move || self.serve(spare));
+        let builder = std::thread::Builder::new().name("lisle-spare".to_owned()).stack_size(STACK);
+        let made = rest::making_threads(|| builder.spawn(move || self.serve(spare)));
         if made.is_err() {
             self.state.lock().unused.push(spare);
             return None;

@@ -121,8 +121,10 @@ fn start(settings: &Settings) -> Result<(), String> {
     // Where it is refused signals to coroutines may come late.
     let _ = lisle_sys::thread::allow_barriers();
     shared::set(Some(shared));
-    let started = shared.workers().iter().try_for_each(start_worker);
-    let started = started.and_then(|()| start_monitor(shared));
+    let started = rest::making_threads(|| {
+        shared.workers().iter().try_for_each(start_worker)?;
+        start_monitor(shared)
+    });
     started.map_err(|error| {
         shared::set(None);
         format!("cannot start a worker: {error}")
