@@ -110,8 +110,8 @@ pub(crate) fn follow(shared: &Shared, id: u64, set: u64) {
     }
 }
 
-/// Runs `f`, which makes threads of the runtime's: they block all signals until they are at home, or
-/// one that has just begun would be struck by what is blocked everywhere else.
+/// Runs `f`, which makes threads of the runtime's: they block all signals until they are at home,
+/// or one that has just begun would be struck by what is blocked everywhere else.
 pub(crate) fn making_threads<R>(f: impl FnOnce() -> R) -> R {
     let before = signal::change_mask(Change::Set, ALL);
     let result = f();
