@@ -11,7 +11,6 @@ use std::ffi::c_void;
 use std::sync::OnceLock;
 
 use lisle_sys::Errno;
-use lisle_sys::signal::{self, KernelAction};
 
 /// Answers whether `address` lies in the guard of the running coroutine's stack, and then writes
 /// a message to standard error. Called on a signal stack: must not allocate, lock or panic.
@@ -19,7 +18,7 @@ pub type OverflowReport = fn(address: usize) -> bool;
 
 struct Watch {
     report: OverflowReport,
-    previous: KernelAction,
+    previous: libc::sigaction,
 }
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
@@ -31,12 +30,18 @@ static WATCH: OnceLock<Watch> = OnceLock::new();
 /// # Errors
 /// The kernel's, which has none for this call.
 pub fn watch_for_overflow(report: OverflowReport) -> Result<(), Errno> {
-    let previous = signal::action(libc::SIGSEGV)?;
+    // By the C library, here and below: it may be a hook that answers, which has handlers run
+    // through a wrapper and tells them apart from it.
+    // SAFETY: all-zero is a valid value to fill in.
+    let (mut previous, mut action): (libc::sigaction, libc::sigaction) =
+        unsafe { std::mem::zeroed() };
+    // SAFETY: a live place.
+    if unsafe { libc::sigaction(libc::SIGSEGV, std::ptr::null(), &raw mut previous) } != 0 {
+        return Err(Errno::INVAL);
+    }
     if WATCH.set(Watch { report, previous }).is_err() {
         return Ok(());
     }
-    // SAFETY: all-zero is a valid value to fill in.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
     // SAFETY: the handler is made for this signal.
@@ -61,28 +66,29 @@ unsafe extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *
 /// # Safety
 /// The arguments are those of a signal handler, `previous` the action that was installed.
 unsafe fn forward(
-    previous: &KernelAction,
+    previous: &libc::sigaction,
     signal: i32,
     info: *mut libc::siginfo_t,
     context: *mut c_void,
 ) {
-    if previous.handler == libc::SIG_DFL || previous.handler == libc::SIG_IGN {
+    if previous.sa_sigaction == libc::SIG_DFL || previous.sa_sigaction == libc::SIG_IGN {
         // The faulting instruction runs again and the kernel ends the process: a fault cannot be
         // ignored.
         // SAFETY: the default action is always allowed.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
         return;
     }
-    if previous.flags & libc::SA_SIGINFO as u64 != 0 {
+    if previous.sa_flags & libc::SA_SIGINFO != 0 {
         type Full = unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void);
         // SAFETY: the flag says that the handler has this type.
-        let full = unsafe { std::mem::transmute::<usize, Full>(previous.handler) };
+        let full = unsafe { std::mem::transmute::<usize, Full>(previous.sa_sigaction) };
         // SAFETY: the caller's obligation.
         unsafe { full(signal, info, context) };
     } else {
         // SAFETY: without the flag the handler has this type.
-        let plain =
-            unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(i32)>(previous.handler) };
+        let plain = unsafe {
+            std::mem::transmute::<usize, unsafe extern "C" fn(i32)>(previous.sa_sigaction)
+        };
         // SAFETY: the caller's obligation.
         unsafe { plain(signal) };
     }

@@ -7,6 +7,7 @@
 
 use lisle_rt::descriptor::{Descriptor, Direction, Expected};
 use lisle_rt::request::{self, Performed};
+use lisle_rt::signals;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, socket};
 
@@ -74,7 +75,10 @@ pub(crate) unsafe fn send(fd: i32, buf: *const u8, len: usize) -> Option<Result<
 #[inline]
 fn answer(performed: Option<Performed>) -> Option<Result<usize, Errno>> {
     match performed? {
-        Performed::Done(Err(Errno::AGAIN | Errno::INTR)) | Performed::TimedOut => None,
+        Performed::Interrupted if signals::interrupts(false) => Some(Err(Errno::INTR)),
+        Performed::Done(Err(Errno::AGAIN | Errno::INTR))
+        | Performed::TimedOut
+        | Performed::Interrupted => None,
         Performed::Done(result) => Some(result),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Expected, Moved};
 use lisle_rt::request::{self, Performed};
+use lisle_rt::signals;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, fd};
 
@@ -156,7 +157,7 @@ impl Operation {
     ) -> Option<Result<usize, Errno>> {
         let deadline = self.deadline();
         // SAFETY: the caller's obligation.
-        self.submit_by(|fd| unsafe { request::perform(|| entry(fd), deadline) })
+        self.submit_by(deadline, |fd| unsafe { request::perform(|| entry(fd), deadline) })
     }
 
     /// As [`submit`](Self::submit), without delay; see [`request::perform_now`].
@@ -169,17 +170,23 @@ impl Operation {
     ) -> Option<Result<usize, Errno>> {
         let deadline = self.deadline();
         // SAFETY: the caller's obligation.
-        self.submit_by(|fd| unsafe { request::perform_now(|| entry(fd), deadline) })
+        self.submit_by(deadline, |fd| unsafe { request::perform_now(|| entry(fd), deadline) })
     }
 
     fn submit_by(
         &self,
+        deadline: Option<u64>,
         perform: impl Fn(i32) -> Option<Performed>,
     ) -> Option<Result<usize, Errno>> {
         loop {
             match perform(self.fd) {
                 Some(Performed::Done(Err(Errno::INTR))) if self.is_open() => {}
                 Some(Performed::Done(result)) => return Some(result),
+                Some(Performed::Interrupted) if signals::interrupts(deadline.is_some()) => {
+                    return Some(Err(Errno::INTR));
+                }
+                Some(Performed::Interrupted) if self.is_open() => {}
+                Some(Performed::Interrupted) => return Some(Err(Errno(libc::EBADF))),
                 Some(Performed::TimedOut) => return None,
                 None => return Some(Err(Errno::AGAIN)),
             }
@@ -240,6 +247,11 @@ impl Operation {
         match self.descriptor.wait(self.direction, ticks, deadline) {
             Ended::Ready => {}
             Ended::TimedOut => self.expired = true,
+            // Calls with a timeout are not restarted.
+            Ended::Interrupted if signals::interrupts(deadline.is_some()) => {
+                return Err(Errno::INTR);
+            }
+            Ended::Interrupted => {}
             Ended::Closed(Some(moved)) => return self.follow(moved),
             Ended::Closed(None) => return Err(Errno(libc::EBADF)),
             Ended::Unpollable(errno) => return Err(errno),

@@ -142,8 +142,21 @@ impl Builder {
 /// # Panics
 /// With the panic of `f`.
 pub fn run_main<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    crate::scope(|s| match s.spawn(f).join() {
-        Ok(value) => value,
-        Err(payload) => std::panic::resume_unwind(payload),
+    // Workers are to block what this thread does now.
+    let _ = current_or_start();
+    // Tests have such functions too, each on a thread of the harness.
+    let is_main = lisle_rt::is_main_thread();
+    // The function blocks or takes signals, not the thread that waits for it.
+    lisle_rt::as_bystander(|inherited| {
+        crate::scope(|s| {
+            let main = s.spawn(move || {
+                lisle_rt::main_begins(inherited, is_main);
+                f()
+            });
+            match main.join() {
+                Ok(value) => value,
+                Err(payload) => std::panic::resume_unwind(payload),
+            }
+        })
     })
 }

@@ -122,6 +122,23 @@ pub fn park(_: Option<Instant>) {
     std::thread::park();
 }
 
+/// What a thread blocked; not known here.
+#[derive(Clone, Copy, Debug)]
+pub struct Inherited;
+
+/// Runs `f` at once.
+pub fn as_bystander<R>(f: impl FnOnce(Inherited) -> R) -> R {
+    f(Inherited)
+}
+
+/// Never known here.
+pub fn is_main_thread() -> bool {
+    false
+}
+
+/// Nothing follows the main thread here.
+pub fn main_begins(_: Inherited, _: bool) {}
+
 /// Runs `f` at once.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     f()

@@ -48,14 +48,88 @@ pub unsafe fn set_action(signal: i32, action: &KernelAction) -> Result<(), Errno
 /// `ENOMEM`.
 pub fn ensure_alternate_stack() -> Result<(), Errno> {
     const SIZE: usize = 64 << 10;
-    let mut old = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: 0, ss_size: 0 };
-    // SAFETY: only reads the thread's setting into a live place.
-    unsafe { syscall(libc::SYS_sigaltstack, [0, (&raw mut old) as usize, 0, 0, 0, 0])? };
-    if old.ss_flags & libc::SS_DISABLE == 0 {
+    if alternate_stack().ss_flags & libc::SS_DISABLE == 0 {
         return Ok(());
     }
     let memory = mmap::reserve(SIZE)?;
     let new = libc::stack_t { ss_sp: memory.as_ptr().cast(), ss_flags: 0, ss_size: SIZE };
     // SAFETY: the memory is fresh and stays for ever.
-    unsafe { syscall(libc::SYS_sigaltstack, [(&raw const new) as usize, 0, 0, 0, 0, 0]) }.map(drop)
+    unsafe { set_alternate_stack(&new) };
+    Ok(())
+}
+
+/// The calling OS thread's alternate signal stack.
+pub fn alternate_stack() -> libc::stack_t {
+    let none = libc::SS_DISABLE;
+    let mut old = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: none, ss_size: 0 };
+    // SAFETY: only reads the thread's setting into a live place, which does not fail.
+    let _ = unsafe { syscall(libc::SYS_sigaltstack, [0, (&raw mut old) as usize, 0, 0, 0, 0]) };
+    old
+}
+
+/// Makes it the calling OS thread's alternate signal stack. The kernel refuses if the thread is on
+/// the one it has, or the new one is too small; then that stays.
+///
+/// # Safety
+/// The memory is for nothing else, for as long as the thread has it.
+pub unsafe fn set_alternate_stack(stack: &libc::stack_t) {
+    let args = [std::ptr::from_ref(stack) as usize, 0, 0, 0, 0, 0];
+    // SAFETY: the caller's obligation.
+    let _ = unsafe { syscall(libc::SYS_sigaltstack, args) };
+}
+
+/// The set of one signal.
+#[inline]
+pub const fn set_of(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// How [`change_mask`] changes the set of blocked signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Change {
+    /// Adds.
+    Block = libc::SIG_BLOCK,
+    /// Takes away.
+    Unblock = libc::SIG_UNBLOCK,
+    /// Replaces.
+    Set = libc::SIG_SETMASK,
+}
+
+/// Changes which signals the calling OS thread blocks, and returns which it blocked before. Signals
+/// that are unblocked and pending are delivered before this returns.
+pub fn change_mask(change: Change, set: u64) -> u64 {
+    let mut old = 0_u64;
+    let args = [change as usize, (&raw const set) as usize, (&raw mut old) as usize, 8, 0, 0];
+    // SAFETY: the kernel reads and writes one word each; there are no errors with live places.
+    let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, args) };
+    old
+}
+
+/// Which signals the calling OS thread blocks.
+pub fn mask() -> u64 {
+    change_mask(Change::Block, 0)
+}
+
+/// Which signals are pending for the calling OS thread and for the process.
+pub fn pending() -> u64 {
+    let mut set = 0_u64;
+    // SAFETY: the kernel writes one word to a live place.
+    let _ = unsafe { syscall(libc::SYS_rt_sigpending, [(&raw mut set) as usize, 8, 0, 0, 0, 0]) };
+    set
+}
+
+/// Sends a signal with this information to a thread of this process.
+///
+/// # Errors
+/// `ESRCH`; `EAGAIN` when too many signals are queued.
+///
+/// # Safety
+/// `info` is that of a signal.
+pub unsafe fn queue(thread: i32, signal: i32, info: *const libc::siginfo_t) -> Result<(), Errno> {
+    // SAFETY: no arguments.
+    let process = unsafe { syscall(libc::SYS_getpid, [0; 6])? };
+    let args = [process, thread as usize, signal as usize, info as usize, 0, 0];
+    // SAFETY: the caller's obligation.
+    unsafe { syscall(libc::SYS_rt_tgsigqueueinfo, args) }.map(drop)
 }

@@ -1,12 +1,8 @@
 //! The calling OS thread.
 
-use crate::syscall;
+use std::sync::atomic::{Ordering, fence};
 
-/// Its id.
-pub fn id() -> u32 {
-    // SAFETY: no arguments.
-    unsafe { syscall(libc::SYS_gettid, [0; 6]) }.map_or(0, |id| id as u32)
-}
+use crate::{Errno, syscall};
 
 /// Lets others run on this core.
 pub fn yield_now() {
@@ -20,3 +16,29 @@ pub fn precise_timers() {
     // SAFETY: sets a number of the calling thread. Refusal only costs precision.
     let _ = unsafe { syscall(libc::SYS_prctl, args) };
 }
+
+/// The kernel's number of the calling OS thread.
+pub fn id() -> i32 {
+    // SAFETY: no arguments; it has no errors.
+    unsafe { syscall(libc::SYS_gettid, [0; 6]) }.map_or(0, |id| id as i32)
+}
+
+/// Lets this process use [`barrier`].
+///
+/// # Errors
+/// `ENOSYS` before Linux 4.14.
+pub fn allow_barriers() -> Result<(), Errno> {
+    // SAFETY: notes the wish of this process.
+    unsafe { syscall(libc::SYS_membarrier, [REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// A full memory barrier on every processor that runs a thread of this process: what those have
+/// written before, the caller sees, and what it has written, they see after.
+pub fn barrier() {
+    fence(Ordering::SeqCst);
+    // SAFETY: no memory is named. Where it is refused, so was `allow_barriers`.
+    let _ = unsafe { syscall(libc::SYS_membarrier, [PRIVATE_EXPEDITED, 0, 0, 0, 0, 0]) };
+}
+
+const PRIVATE_EXPEDITED: usize = 8;
+const REGISTER_PRIVATE_EXPEDITED: usize = 16;

@@ -29,7 +29,7 @@ const UNKNOWN: usize = usize::MAX;
 pub fn thread_id() -> u32 {
     match OFFSET.load(Ordering::Relaxed) {
         0 => look_up(),
-        UNKNOWN => lisle_sys::thread::id(),
+        UNKNOWN => lisle_sys::thread::id() as u32,
         // SAFETY: the offset is that of a field of the running thread's control block.
         offset => unsafe { own_field(offset) },
     }
@@ -54,7 +54,7 @@ unsafe fn own_field(offset: usize) -> u32 {
 
 #[cold]
 fn look_up() -> u32 {
-    let id = lisle_sys::thread::id();
+    let id = lisle_sys::thread::id() as u32;
     // No coroutine has run before `note`, so this is an OS thread, and its id the kernel's.
     let offset = symbols::offset(c"_thread_db_pthread_tid")
         .ok()

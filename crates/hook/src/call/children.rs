@@ -6,8 +6,8 @@
 use libc::{c_void, id_t, idtype_t, pid_t, siginfo_t};
 use lisle_sys::{Errno, fd as sys, syscall};
 
-use super::readiness::wait_readable;
-use crate::real::real;
+use super::readiness::{Readable, wait_readable};
+use crate::real::{outcome, real};
 
 /// See wait(2).
 #[unsafe(no_mangle)]
@@ -70,8 +70,10 @@ unsafe extern "C-unwind" fn waitid(
             libc::P_PIDFD => wait_readable(id as i32),
             _ => wait_for_end(id as pid_t),
         };
-        if !ended {
-            return lisle_rt::blocking(|| call(options));
+        match ended {
+            Readable::Yes => {}
+            Readable::Interrupted => return outcome(Err(Errno::INTR)) as i32,
+            Readable::Never => return lisle_rt::blocking(|| call(options)),
         }
     }
 }
@@ -90,15 +92,17 @@ fn waiting(pid: pid_t, options: i32, call: impl Fn(i32) -> pid_t) -> pid_t {
         if result != 0 {
             return result;
         }
-        if !wait_for_end(pid) {
-            return lisle_rt::blocking(|| call(options));
+        match wait_for_end(pid) {
+            Readable::Yes => {}
+            Readable::Interrupted => return outcome(Err(Errno::INTR)) as pid_t,
+            Readable::Never => return lisle_rt::blocking(|| call(options)),
         }
     }
 }
 
-/// Suspends until the child has ended. False if that cannot be waited for.
-fn wait_for_end(pid: pid_t) -> bool {
-    let Ok(fd) = open_pidfd(pid) else { return false };
+/// Suspends until the child has ended.
+fn wait_for_end(pid: pid_t) -> Readable {
+    let Ok(fd) = open_pidfd(pid) else { return Readable::Never };
     let ended = wait_readable(fd);
     lisle_rt::closing(fd);
     sys::close(fd);

@@ -253,7 +253,8 @@ unsafe fn read_slow(
     while let Some(offset) = offset {
         // SAFETY: the caller's obligation.
         match unsafe { request::perform(|| Entry::read(file.fd, iov, count, offset, 0), None) } {
-            Some(Performed::Done(Err(Errno::INTR))) => {}
+            // Disks are not interrupted.
+            Some(Performed::Interrupted | Performed::Done(Err(Errno::INTR))) => {}
             // It would wait after all.
             None | Some(Performed::TimedOut | Performed::Done(Err(Errno::AGAIN))) => break,
             Some(Performed::Done(result)) => return result,

@@ -37,6 +37,11 @@ unsafe extern "C-unwind" fn syscall(
             // SAFETY: the caller's obligation.
             unsafe { call.run() }
         }
+        libc::SYS_rt_sigprocmask => {
+            let result = plain(number, [a, b, c, d, e, f]);
+            lisle_rt::signals::mask_changed();
+            result
+        }
         libc::SYS_sched_yield if lisle_rt::can_suspend() => {
             lisle_rt::yield_now();
             0

@@ -2,6 +2,7 @@
 
 use libc::{epoll_event, nfds_t, pollfd, sigset_t, timespec};
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Interest, wait_any};
+use lisle_rt::signals;
 use lisle_sys::{Errno, clock, fd as sys, syscall};
 
 use crate::real::{outcome, real};
@@ -48,7 +49,11 @@ unsafe extern "C-unwind" fn ppoll(
     // SAFETY: null or a live timespec, by the caller's obligation.
     let time = unsafe { timeout.as_ref() };
     let valid = time.is_none_or(|t| t.tv_sec >= 0 && (0..1_000_000_000).contains(&t.tv_nsec));
-    if !mask.is_null() || !valid {
+    if !mask.is_null() {
+        // SAFETY: live, by the caller's obligation.
+        return unsafe { with_mask(mask, plain) };
+    }
+    if !valid {
         return lisle_rt::blocking(plain);
     }
     let deadline = time.map(|t| {
@@ -103,6 +108,8 @@ unsafe fn poll_until(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
+            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
+            Ended::Interrupted => {}
             // What came in time counts, however late this coroutine runs.
             // SAFETY: the caller's obligation.
             Ended::TimedOut => return Some(unsafe { sys::poll_now(fds, count) }),
@@ -145,7 +152,8 @@ unsafe extern "C-unwind" fn epoll_pwait(
         )
     };
     if !mask.is_null() {
-        return lisle_rt::blocking(plain);
+        // SAFETY: live, by the caller's obligation.
+        return unsafe { with_mask(mask, plain) };
     }
     // SAFETY: the caller's obligation.
     match unsafe { epoll_wait_suspending(fd, events, count, millis(timeout)) } {
@@ -170,7 +178,8 @@ unsafe extern "C-unwind" fn epoll_pwait2(
         )
     };
     if !mask.is_null() {
-        return lisle_rt::blocking(plain);
+        // SAFETY: live, by the caller's obligation.
+        return unsafe { with_mask(mask, plain) };
     }
     // SAFETY: null or a live timespec, by the caller's obligation.
     let nanos = match unsafe { timeout.as_ref() } {
@@ -223,23 +232,51 @@ unsafe fn epoll_wait_suspending(
         }
         match descriptor.wait(Direction::Read, ticks, deadline) {
             Ended::Ready => {}
+            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
+            Ended::Interrupted => {}
             Ended::TimedOut => return Some(look()),
             Ended::Closed(_) | Ended::Unpollable(_) => return None,
         }
     }
 }
 
-/// Suspends until `fd` is readable. False if it cannot be waited for.
-pub(super) fn wait_readable(fd: i32) -> bool {
-    let Some(descriptor) = Descriptor::new(fd) else { return false };
+/// Makes a call that waits with another mask, on a spare carrier.
+///
+/// # Safety
+/// The mask is live, if there is one.
+pub(super) unsafe fn with_mask<R>(mask: *const sigset_t, call: impl FnOnce() -> R) -> R {
+    lisle_rt::blocking(|| {
+        if mask.is_null() {
+            return call();
+        }
+        // SAFETY: the caller's obligation; the kernel's set is the first word.
+        let mask = unsafe { mask.cast::<u64>().read_unaligned() };
+        signals::waiting_with(mask, call)
+    })
+}
+
+/// How a wait for a descriptor to become readable ended.
+pub(super) enum Readable {
+    /// It is.
+    Yes,
+    /// A signal came, and what waits is not to be restarted.
+    Interrupted,
+    /// It cannot be waited for.
+    Never,
+}
+
+/// Suspends until `fd` is readable.
+pub(super) fn wait_readable(fd: i32) -> Readable {
+    let Some(descriptor) = Descriptor::new(fd) else { return Readable::Never };
     loop {
         let ticks = descriptor.ticks(Direction::Read);
         if sys::ready_now(fd, libc::POLLIN) != 0 {
-            return true;
+            return Readable::Yes;
         }
         match descriptor.wait(Direction::Read, ticks, None) {
-            Ended::Ready | Ended::TimedOut => {}
-            Ended::Closed(_) | Ended::Unpollable(_) => return false,
+            Ended::Interrupted if signals::interrupts(false) => return Readable::Interrupted,
+            Ended::Ready | Ended::TimedOut | Ended::Interrupted => {}
+            Ended::Closed(_) | Ended::Unpollable(_) => return Readable::Never,
         }
     }
 }

@@ -5,9 +5,10 @@
 
 use libc::{fd_set, sigset_t, timespec, timeval};
 use lisle_rt::descriptor::{Descriptor, Direction, Ended, Interest, wait_any};
+use lisle_rt::signals;
 use lisle_sys::{Errno, clock, syscall};
 
-use super::readiness::WRITE;
+use super::readiness::{WRITE, with_mask};
 use crate::real::{outcome, real};
 
 /// Descriptors that a set holds. Programs may pass larger ones, of which only they know the size.
@@ -97,7 +98,8 @@ unsafe extern "C-unwind" fn pselect(
         }
     };
     if !mask.is_null() {
-        return lisle_rt::blocking(plain);
+        // SAFETY: live, by the caller's obligation.
+        return unsafe { with_mask(mask, plain) };
     }
     if !lisle_rt::begin_io() || nanos == Some(0) {
         return plain();
@@ -146,6 +148,8 @@ unsafe fn wait(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
+            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
+            Ended::Interrupted => {}
             // What came in time counts, however late this coroutine runs.
             // SAFETY: as above.
             Ended::TimedOut => return Some(unsafe { look(count, words, &sets, &asked, true) }),

@@ -11,8 +11,11 @@ unsafe extern "C-unwind" fn sleep(seconds: u32) -> u32 {
     if !lisle_rt::can_suspend() {
         return real!(sleep(seconds): fn(u32) -> u32);
     }
-    suspend(u64::from(seconds) * 1_000_000_000);
-    0
+    match suspend(u64::from(seconds) * 1_000_000_000) {
+        Ok(()) => 0,
+        // Whole seconds, as the C library has it.
+        Err(left) => (left / 1_000_000_000) as u32,
+    }
 }
 
 /// See usleep(3).
@@ -21,8 +24,7 @@ unsafe extern "C-unwind" fn usleep(micros: useconds_t) -> i32 {
     if !lisle_rt::can_suspend() {
         return real!(usleep(micros): fn(useconds_t) -> i32);
     }
-    suspend(u64::from(micros) * 1_000);
-    0
+    outcome(suspend(u64::from(micros) * 1_000).map_or(Err(Errno::INTR), |()| Ok(0))) as i32
 }
 
 /// See nanosleep(2).
@@ -32,12 +34,16 @@ unsafe extern "C-unwind" fn nanosleep(request: *const timespec, rest: *mut times
         return real!(nanosleep(request, rest): fn(*const timespec, *mut timespec) -> i32);
     }
     // SAFETY: a live timespec, by the caller's obligation.
-    match nanos(unsafe { &*request }) {
-        Some(nanos) => {
-            suspend(nanos);
-            0
+    let Some(nanos) = nanos(unsafe { &*request }) else {
+        return outcome(Err(Errno::INVAL)) as i32;
+    };
+    match suspend(nanos) {
+        Ok(()) => 0,
+        Err(left) => {
+            // SAFETY: null or a live place, by the caller's obligation.
+            unsafe { tell(left, rest) };
+            outcome(Err(Errno::INTR)) as i32
         }
-        None => outcome(Err(Errno::INVAL)) as i32,
     }
 }
 
@@ -64,21 +70,46 @@ pub(super) unsafe extern "C-unwind" fn clock_nanosleep(
     // SAFETY: a live timespec, by the caller's obligation.
     let Some(nanos) = nanos(unsafe { &*request }) else { return libc::EINVAL };
     if flags & libc::TIMER_ABSTIME == 0 {
-        suspend(nanos);
+        if let Err(left) = suspend(nanos) {
+            // SAFETY: null or a live place, by the caller's obligation.
+            unsafe { tell(left, rest) };
+            return libc::EINTR;
+        }
     } else if id == libc::CLOCK_MONOTONIC {
-        lisle_rt::sleep_until(nanos);
+        if !lisle_rt::sleep_unless_interrupted(nanos) {
+            return libc::EINTR;
+        }
     } else {
         // The other clocks may be set, or run on while the machine sleeps.
         while let Some(left) = nanos.checked_sub(now(id)).filter(|left| *left > 0) {
             const LOOK_AGAIN: u64 = 1_000_000_000;
-            suspend(left.min(LOOK_AGAIN));
+            if suspend(left.min(LOOK_AGAIN)).is_err() {
+                return libc::EINTR;
+            }
         }
     }
     0
 }
 
-fn suspend(nanos: u64) {
-    lisle_rt::sleep_until(clock::now().saturating_add(nanos));
+/// Sleeps for so long; the error is what was left when a signal's handler ran.
+fn suspend(nanos: u64) -> Result<(), u64> {
+    let deadline = clock::now().saturating_add(nanos);
+    if lisle_rt::sleep_unless_interrupted(deadline) {
+        return Ok(());
+    }
+    Err(deadline.saturating_sub(clock::now()))
+}
+
+/// Tells how much was left of a sleep.
+///
+/// # Safety
+/// `rest` is null or a live place.
+unsafe fn tell(left: u64, rest: *mut timespec) {
+    if !rest.is_null() {
+        let (seconds, nanos) = (left / 1_000_000_000, left % 1_000_000_000);
+        // SAFETY: the caller's obligation.
+        unsafe { *rest = timespec { tv_sec: seconds as i64, tv_nsec: nanos as i64 } };
+    }
 }
 
 /// None for what the kernel calls invalid.

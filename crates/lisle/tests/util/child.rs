@@ -87,6 +87,32 @@ pub(crate) fn in_child<F: FnOnce()>(environment: &[(&str, &str)], body: F) -> En
     std::process::exit(0);
 }
 
+/// As [`in_child`], with `body` on the only thread of its process: that of a fork of the child. The
+/// threads of the harness take no signals there.
+pub(crate) fn alone_in_child<F: FnOnce()>(environment: &[(&str, &str)], body: F) {
+    let test = super::test_name::<F>();
+    if !is_child() {
+        return child(&test, environment).expect_return();
+    }
+    super::within(&test, LIMIT, || {
+        // SAFETY: nothing but the calling thread holds anything: the harness waits for this test.
+        let process = unsafe { libc::fork() };
+        if process == 0 {
+            // SAFETY: a plain call. Dies with the watched process.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(i32::from(outcome.is_err())) };
+        }
+        let mut status = 0;
+        // SAFETY: a live place.
+        assert_eq!(unsafe { libc::waitpid(process, &raw mut status, 0) }, process);
+        assert_eq!(status, 0, "of the forked process");
+    });
+    println!("{RETURNED}");
+    std::process::exit(0);
+}
+
 /// Runs `command` to its end, with its output captured, and kills it after `limit`.
 pub(crate) fn run_for(what: &str, command: &mut Command, limit: Duration) -> Ended {
     let process = command

@@ -17,12 +17,13 @@ mod fixture;
 mod folder;
 mod net;
 mod random;
+pub(crate) mod signal;
 mod twin;
 mod watchdog;
 mod witness;
 
 pub(crate) use actor::{Actor, mixed};
-pub(crate) use child::{Ended, child, in_child, is_child, lock_holder, run_for};
+pub(crate) use child::{Ended, alone_in_child, child, in_child, is_child, lock_holder, run_for};
 pub(crate) use fixture::{Library, build, has_cxx, load, program};
 pub(crate) use folder::{
     Folder, c_path, evict, limit, open, opening, part, pattern, pread, twins_of_a_child,

@@ -8,11 +8,26 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use lisle_fiber::{Context, fs_base, set_gs_base, switch};
+use lisle_sys::signal::{self, Change};
 
-use super::task::Task;
+use super::directed;
+use super::mask::{ALL, LOOK, OWN_STACK, UNEQUAL, blockable};
+use super::rest::Note;
+use super::task::{Alternate, Ran, Task};
 use super::worker::Worker;
+
+thread_local! {
+    /// Whether the stack is a carrier's home.
+    static IS_HOME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the running stack is a carrier's home. Allowed in signal handlers.
+pub(crate) fn is_home() -> bool {
+    IS_HOME.get()
+}
 
 /// See the module.
 ///
@@ -24,6 +39,18 @@ pub(crate) struct Carrier {
     fs: Cell<usize>,
     home: UnsafeCell<Context>,
     commit: Cell<Option<Commit>>,
+    /// Which signals the OS thread blocks, and whose alternate stack it has; see `mask`.
+    signals: Cell<u64>,
+    /// What a change of signals interposes itself before: see [`settle`](Self::settle).
+    interposed: Cell<Option<Commit>>,
+    /// The coroutine whose signals are to be settled.
+    newcomer: Cell<*const Task>,
+    /// The OS thread's own alternate stack.
+    alternate: Cell<Alternate>,
+    /// Whether it is at home, and with which mask.
+    pub(crate) note: Note,
+    /// The kernel's number of the OS thread.
+    thread: AtomicI32,
     /// Whether a coroutine ended while pinned to the OS thread, which may be unfit for others now.
     spoilt: Cell<bool>,
     /// The worker it holds; none for spare carriers, on which blocking calls block.
@@ -48,6 +75,12 @@ impl Carrier {
             fs: Cell::new(0),
             home: UnsafeCell::new(Context::running(0)),
             commit: Cell::new(None),
+            signals: Cell::new(0),
+            interposed: Cell::new(None),
+            newcomer: Cell::new(ptr::null()),
+            alternate: Cell::new(Alternate::NONE),
+            note: Note::new(),
+            thread: AtomicI32::new(0),
             spoilt: Cell::new(false),
             worker,
         }
@@ -61,14 +94,19 @@ impl Carrier {
     pub(crate) unsafe fn adopt_thread(&self) {
         self.fs.set(fs_base());
         self.spoilt.set(false);
+        IS_HOME.set(true);
         // SAFETY: nobody else uses the carrier yet.
         unsafe { *self.home.get() = Context::running(fs_base()) };
         // SAFETY: Lisle's carriers are Lisle's own threads.
         unsafe { set_gs_base(ptr::from_ref(self) as usize) };
         lisle_sys::thread::precise_timers();
-        if let Err(error) = lisle_sys::signal::ensure_alternate_stack() {
+        self.thread.store(lisle_sys::thread::id(), Ordering::Relaxed);
+        self.signals.set(blockable(signal::mask()));
+        if let Err(error) = signal::ensure_alternate_stack() {
             eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
         }
+        self.alternate.set(alternate());
+        self.stay_home();
     }
 
     /// The OS thread is to end instead of running further coroutines.
@@ -86,7 +124,8 @@ impl Carrier {
     /// # Safety
     /// Called at home; the caller owns the runnable task.
     pub(crate) unsafe fn run(&self, task: &'static Task) {
-        task.set_carrier(self);
+        self.resume(task);
+        self.note.go();
         // SAFETY: home is ours; the task's context was left by a switch or is new.
         unsafe { switch(self.home.get(), task.context.get()) };
         // SAFETY: first thing after a switch.
@@ -122,15 +161,108 @@ impl Carrier {
         self.commit.set(Some(Commit { run: run::<C>, place }));
         let to = match next {
             Some(next) => {
-                next.set_carrier(self);
+                self.resume(next);
                 next.context.get()
             }
-            None => self.home.get(),
+            None => {
+                self.go_home();
+                self.home.get()
+            }
         };
         // SAFETY: the caller's obligations; home was left when this carrier began to run.
         unsafe { switch(from.context.get(), to) };
         // SAFETY: first thing after a switch; whoever resumed us set our carrier.
         unsafe { from.carrier().run_commit() };
+    }
+
+    /// What precedes a switch to `next`, after the commit was noted.
+    #[inline]
+    fn resume(&self, next: &'static Task) {
+        next.set_carrier(self);
+        if next.mask.word() != self.signals.get() {
+            self.approach(next);
+        }
+    }
+
+    /// Blocks what `next` blocks, besides what is blocked, and has the rest done after the switch.
+    #[cold]
+    fn approach(&self, next: &'static Task) {
+        let (had, wanted) = (self.signals.get(), next.mask.blocked());
+        if wanted & !had != 0 {
+            signal::change_mask(Change::Block, wanted);
+        }
+        self.signals.set(had | wanted | UNEQUAL);
+        self.newcomer.set(next);
+        self.interposed.set(self.commit.take());
+        self.commit.set(Some(Commit { run: settle, place: ptr::from_ref(self) as *mut u8 }));
+    }
+
+    /// Gives the OS thread the signals of the coroutine that runs on it now. Those that it does not
+    /// block and that are pending strike here.
+    pub(crate) fn adapt_to(&self, task: &'static Task) {
+        let word = task.mask.word();
+        let own = word & OWN_STACK;
+        if own | self.signals.get() & OWN_STACK != 0 {
+            set_alternate(if own != 0 { task.alternate.get() } else { self.alternate.get() });
+        }
+        // Two coroutines with stacks of their own have equal words.
+        let unequal = if own != 0 { UNEQUAL } else { 0 };
+        self.signals.set(blockable(word) | own | unequal);
+        signal::change_mask(Change::Set, blockable(word));
+        if word & LOOK != 0 {
+            task.ran.set(Ran::Nothing);
+            directed::deliver(task);
+        }
+    }
+
+    /// Notes what the OS thread blocks now, by the coroutine that runs on it.
+    pub(crate) fn note_mask(&self, set: u64) {
+        self.signals.set(self.signals.get() & (OWN_STACK | UNEQUAL) | blockable(set));
+    }
+
+    /// What precedes a switch home, after the commit was noted: what is to be blocked at home is.
+    #[inline]
+    fn go_home(&self) {
+        self.note.come(|base| {
+            if self.signals.get() != base {
+                self.approach_home(base);
+            }
+        });
+    }
+
+    #[cold]
+    fn approach_home(&self, base: u64) {
+        let had = self.signals.get();
+        if base & !had != 0 {
+            signal::change_mask(Change::Block, base);
+            self.signals.set(had | base);
+        }
+    }
+
+    /// At home: gives the OS thread the mask that it is to have there, and its own alternate stack.
+    pub(crate) fn stay_home(&self) {
+        self.note.come(|base| {
+            let had = self.signals.get();
+            if had == base {
+                return;
+            }
+            if had & OWN_STACK != 0 {
+                set_alternate(self.alternate.get());
+            }
+            self.signals.set(base);
+            signal::change_mask(Change::Set, base);
+        });
+    }
+
+    /// At home for the last time: the OS thread is to end, and takes no more signals.
+    pub(crate) fn retire(&self) {
+        signal::change_mask(Change::Set, ALL);
+        self.note.go();
+    }
+
+    /// The kernel's number of the OS thread.
+    pub(crate) fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     /// Runs what the coroutine that was left wants done.
@@ -144,4 +276,33 @@ impl Carrier {
             unsafe { (commit.run)(commit.place) };
         }
     }
+}
+
+/// The commit of a switch between coroutines with different signals: that of the coroutine that was
+/// left, then the signals of the one that runs.
+///
+/// # Safety
+/// `place` is the carrier; called first thing after a switch on its thread.
+unsafe fn settle(place: *mut u8) {
+    // SAFETY: the caller's obligation.
+    let carrier = unsafe { &*place.cast::<Carrier>() };
+    if let Some(commit) = carrier.interposed.take() {
+        // SAFETY: as in `run_commit`.
+        unsafe { (commit.run)(commit.place) };
+    }
+    // SAFETY: headers are never freed.
+    carrier.adapt_to(unsafe { &*carrier.newcomer.get() });
+}
+
+/// The calling OS thread's alternate stack.
+fn alternate() -> Alternate {
+    let stack = signal::alternate_stack();
+    Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: stack.ss_flags }
+}
+
+fn set_alternate(stack: Alternate) {
+    let Alternate { low, size, flags } = stack;
+    let stack = libc::stack_t { ss_sp: low as *mut _, ss_flags: flags, ss_size: size };
+    // SAFETY: a stack that the OS thread had, or that its coroutine gave to the kernel before.
+    unsafe { signal::set_alternate_stack(&stack) };
 }

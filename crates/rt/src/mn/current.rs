@@ -7,7 +7,10 @@
 use std::cell::Cell;
 use std::ptr;
 
+use lisle_sys::signal;
+
 use super::shared;
+use super::signals;
 use super::task::Task;
 use super::worker::Worker;
 
@@ -28,7 +31,7 @@ pub(crate) fn current() -> Option<&'static Task> {
 pub(crate) fn suspendable() -> Option<(&'static Task, &'static Worker)> {
     let task = current()?;
     // The child of a fork has the coroutine's stack, and no runtime.
-    if task.native.get() != 0 || shared::started().is_none() {
+    if task.native.get() != 0 && !signals::left(task) || shared::started().is_none() {
         return None;
     }
     // SAFETY: it runs, here.
@@ -41,6 +44,11 @@ pub(crate) fn suspendable() -> Option<(&'static Task, &'static Worker)> {
 pub(crate) fn worker() -> Option<&'static Worker> {
     // SAFETY: the current coroutine runs, here.
     current().and_then(|task| unsafe { task.carrier() }.worker)
+}
+
+/// The signals that whoever calls this blocks.
+pub(crate) fn blocked() -> u64 {
+    current().map_or_else(signal::mask, |task| task.mask.blocked())
 }
 
 /// Makes `task` the running coroutine in the thread-locals of the running stack.

@@ -8,6 +8,7 @@ use lisle_sys::Errno;
 use lisle_sys::uring::Entry;
 
 use super::current;
+use super::directed::INTERRUPT;
 use super::poller::{Slot, Waiter};
 use super::request::{self, Performed, Polled};
 use super::shared::{Shared, shared, started};
@@ -108,6 +109,7 @@ impl Descriptor {
             // SAFETY: a poll names no memory.
             return match unsafe { request::perform(entry, deadline) } {
                 Some(Performed::TimedOut) => Ended::TimedOut,
+                Some(Performed::Interrupted) => Ended::Interrupted,
                 Some(Performed::Done(Err(Errno(libc::EBADF)))) => {
                     Ended::Unpollable(Errno(libc::EBADF))
                 }
@@ -166,6 +168,7 @@ pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
         let polls = interests.iter().map(|i| Entry::poll(i.descriptor.fd, heard(i.events)));
         return match request::poll_any(polls, deadline) {
             Some(Polled::TimedOut) => Ended::TimedOut,
+            Some(Polled::Interrupted) => Ended::Interrupted,
             Some(Polled::Never) => Ended::Unpollable(Errno::PERM),
             Some(Polled::Ready) | None => Ended::Ready,
         };
@@ -217,6 +220,7 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
         (Some(early), _) => early,
         (None, Cause::TIMEOUT) => Ended::TimedOut,
         (None, Cause::CLOSED) => Ended::Closed(moved),
+        (None, INTERRUPT) => Ended::Interrupted,
         (None, _) => Ended::Ready,
     }
 }

@@ -3,17 +3,22 @@
 mod carrier;
 mod current;
 pub mod descriptor;
+mod directed;
 mod fork;
 mod hop;
 pub mod lot;
+mod mask;
 mod monitor;
 mod overflow;
 mod parker;
 mod poller;
 mod proactor;
 pub mod request;
+mod rest;
+mod section;
 mod setxid;
 mod shared;
+pub mod signals;
 mod spare;
 mod spawn;
 mod stack;
@@ -37,6 +42,7 @@ use task::Task;
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
 pub use lisle_fiber::thread_id;
+pub use signals::{Inherited, as_bystander, is_main_thread, main_begins};
 pub use turn::{begin_io, yield_now};
 
 /// The running M:N runtime.
@@ -198,6 +204,21 @@ pub fn sleep_until(deadline: u64) {
             }
         }
     }
+}
+
+/// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end.
+pub fn sleep_unless_interrupted(deadline: u64) -> bool {
+    while clock::now() < deadline {
+        let Some((task, worker)) = current::suspendable() else {
+            sleep_until(deadline);
+            return true;
+        };
+        let cause = wait::Wait::arm(task, worker).suspend(Some(deadline));
+        if cause == directed::INTERRUPT && signals::interrupts(true) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Waits for the calling coroutine's token; see `lisle::park`.

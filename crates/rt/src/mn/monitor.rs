@@ -36,9 +36,11 @@
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
-use lisle_sys::{Errno, clock, futex};
+use lisle_sys::{Errno, clock, futex, signal};
 
+use super::mask::ALL;
 use super::proactor::Proactor;
+use super::section;
 use super::shared::Shared;
 use super::task::Task;
 
@@ -127,6 +129,8 @@ impl Monitor {
 
     /// The life of the monitor's thread.
     pub(crate) fn run(&self, shared: &'static Shared) -> ! {
+        // Handlers may wait for what it does.
+        signal::change_mask(signal::Change::Set, ALL);
         let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; shared.workers().len()];
         let (mut interval, mut quiet) = (SHORTEST, 0);
         loop {
@@ -192,7 +196,7 @@ fn relieve(shared: &Shared, proactor: &Proactor, seen: &mut (u32, u32)) {
     proactor.submit();
     let mut ready = proactor.take_for_worker();
     if !ready.is_empty() {
-        shared.injector.push_list(&mut ready);
+        section::within(|| shared.injector.push_list(&mut ready));
         // Whoever seemed awake may have gone to sleep since.
         shared.notify();
     }

@@ -9,6 +9,7 @@ use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, clock};
 
 use super::current;
+use super::directed::INTERRUPT;
 use super::proactor::{Op, Proactor};
 use super::shared;
 use super::task::Task;
@@ -25,6 +26,8 @@ pub enum Performed {
     Done(Result<usize, Errno>),
     /// The deadline passed, and the kernel did nothing.
     TimedOut,
+    /// A signal came, and the kernel did nothing; see [`signals::interrupts`](crate::signals).
+    Interrupted,
 }
 
 /// Whether coroutines wait for completion rather than for readiness.
@@ -89,11 +92,16 @@ pub unsafe fn perform_noting(
 /// What became of a request whose wait has ended; sees to it that it is done.
 #[inline]
 fn outcome(proactor: &Proactor, op: &Op, cause: Cause) -> Performed {
-    let timed_out = cause == Cause::TIMEOUT && !op.is_done();
+    let given_up = !op.is_done();
     finish(proactor, op);
     match op.result() {
         // What was interrupted by the cancellation counts as cancelled.
-        Err(Errno(libc::ECANCELED) | Errno::INTR) if timed_out => Performed::TimedOut,
+        Err(Errno(libc::ECANCELED) | Errno::INTR) if given_up && cause == Cause::TIMEOUT => {
+            Performed::TimedOut
+        }
+        Err(Errno(libc::ECANCELED) | Errno::INTR) if given_up && cause == INTERRUPT => {
+            Performed::Interrupted
+        }
         result => Performed::Done(result),
     }
 }
@@ -104,6 +112,8 @@ pub(crate) enum Polled {
     Ready,
     /// The deadline passed.
     TimedOut,
+    /// A signal came.
+    Interrupted,
     /// One of the files has nothing to wait for.
     Never,
 }
@@ -133,6 +143,8 @@ pub(crate) fn poll_any(
         Polled::Never
     } else if cause == Cause::TIMEOUT {
         Polled::TimedOut
+    } else if cause == INTERRUPT {
+        Polled::Interrupted
     } else {
         Polled::Ready
     })

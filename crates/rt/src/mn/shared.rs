@@ -12,6 +12,7 @@ use lisle_sys::{Errno, mmap};
 
 use super::monitor::Monitor;
 use super::poller::Poller;
+use super::section;
 use super::spare::Spares;
 use super::stack::Pool;
 use super::task::Task;
@@ -184,7 +185,7 @@ impl Shared {
     /// The caller owns the task.
     pub(crate) unsafe fn inject(&self, task: &'static Task) {
         // SAFETY: the caller's obligation.
-        unsafe { self.injector.push(NonNull::from(task)) };
+        section::within(|| unsafe { self.injector.push(NonNull::from(task)) });
         self.notify();
     }
 

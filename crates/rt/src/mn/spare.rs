@@ -14,11 +14,13 @@
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use lisle_core::{List, SpinLock};
+use lisle_core::List;
 use lisle_sys::{Errno, clock, futex};
 
 use super::carrier::Carrier;
 use super::current::Native;
+use super::rest;
+use super::section::SpinLock;
 use super::shared::shared;
 use super::task::Task;
 
@@ -31,6 +33,8 @@ const STACK: usize = 256 << 10;
 /// All spare carriers.
 pub(crate) struct Spares {
     state: SpinLock<State>,
+    /// The one made last, or null: the head of the list of all.
+    newest: AtomicPtr<Spare>,
 }
 
 struct State {
@@ -52,6 +56,8 @@ pub(crate) struct Spare {
     inbox: AtomicPtr<Task>,
     /// 0 while the inbox is empty, 1 when it was filled.
     filled: AtomicU32,
+    /// The one made before it, or null. Constant once it is in that list.
+    older: AtomicPtr<Spare>,
 }
 
 /// Where a coroutine that hops is to go.
@@ -65,7 +71,8 @@ pub(crate) enum Seat {
 impl Spares {
     pub(crate) fn new() -> Self {
         let (idle, unused) = (Vec::with_capacity(MOST), Vec::with_capacity(MOST));
-        Spares { state: SpinLock::new(State { idle, count: 0, unused, queue: List::new() }) }
+        let state = SpinLock::new(State { idle, count: 0, unused, queue: List::new() });
+        Spares { state, newest: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// An idle carrier, a new one, or a place in the queue. `None` if no carrier can be made and
@@ -119,22 +126,50 @@ impl Spares {
     fn start(&'static self) -> Option<&'static Spare> {
         let _native = Native::enter();
         let unused = self.state.lock().unused.pop();
-        let spare = unused.unwrap_or_else(|| {
-            Box::leak(Box::new(Spare {
-                carrier: Carrier::new(None),
-                inbox: AtomicPtr::new(ptr::null_mut()),
-                filled: AtomicU32::new(0),
-            }))
-        });
-        let made = std::thread::Builder::new()
-            .name("lisle-spare".to_owned())
-            .stack_size(STACK)
-            .spawn(move || self.serve(spare));
+        let spare = unused.unwrap_or_else(|| self.make());
+        let builder = std::thread::Builder::new().name("lisle-spare".to_owned()).stack_size(STACK);
+        let made = rest::making_threads(|| builder.spawn(move || self.serve(spare)));
         if made.is_err() {
             self.state.lock().unused.push(spare);
             return None;
         }
         Some(spare)
+    }
+
+    /// Wakes carriers until none is at home with another mask than it is to have there.
+    pub(crate) fn rouse(&self) {
+        let outdated = |spare: &&Spare| spare.carrier.note.is_outdated();
+        while let Some(spare) = self.all().find(outdated) {
+            futex::wake(&spare.filled, 1);
+            lisle_sys::thread::yield_now();
+        }
+    }
+
+    /// All that were ever made.
+    fn all(&self) -> impl Iterator<Item = &'static Spare> {
+        // SAFETY: null or leaked, in both places.
+        let first = unsafe { self.newest.load(Ordering::Acquire).as_ref() };
+        // SAFETY: as above.
+        std::iter::successors(first, |spare| unsafe {
+            spare.older.load(Ordering::Relaxed).as_ref()
+        })
+    }
+
+    fn make(&self) -> &'static Spare {
+        let spare: &'static Spare = Box::leak(Box::new(Spare {
+            carrier: Carrier::new(None),
+            inbox: AtomicPtr::new(ptr::null_mut()),
+            filled: AtomicU32::new(0),
+            older: AtomicPtr::new(ptr::null_mut()),
+        }));
+        let place = ptr::from_ref(spare).cast_mut();
+        let link = |newest| {
+            spare.older.store(newest, Ordering::Relaxed);
+            Some(place)
+        };
+        // Never fails: the closure always has a value. Release: who finds it finds it whole.
+        let _ = self.newest.fetch_update(Ordering::Release, Ordering::Relaxed, link);
+        spare
     }
 
     /// The life of a carrier.
@@ -146,6 +181,7 @@ impl Spares {
             // SAFETY: at home; whoever filled the inbox or the queue gave the task away.
             unsafe { spare.carrier.run(task) };
             if spare.carrier.is_spoilt() {
+                spare.carrier.retire();
                 return self.replace(spare);
             }
             next = self.next(spare);
@@ -171,6 +207,8 @@ impl Spares {
             if let Some(place) = place {
                 state.idle.swap_remove(place);
                 state.count -= 1;
+                // Before another thread may adopt it.
+                spare.carrier.retire();
                 state.unused.push(spare);
                 return None;
             }
@@ -214,7 +252,9 @@ impl Spare {
     /// Waits for the inbox, at most until the deadline.
     fn receive(&self, deadline: Option<u64>) -> Option<&'static Task> {
         while self.filled.load(Ordering::Acquire) == 0 {
+            self.carrier.stay_home();
             let ended = futex::wait(&self.filled, 0, deadline);
+            self.carrier.stay_home();
             if ended == Err(Errno::TIMEDOUT) && self.filled.load(Ordering::Acquire) == 0 {
                 return None;
             }

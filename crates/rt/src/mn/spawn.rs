@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::current;
 use super::lot;
 use super::shared::{Shared, shared};
+use super::signals;
 use super::stack::{self, StackError};
 use super::task::Task;
 
@@ -49,12 +50,12 @@ unsafe fn spawn_small<F: FnOnce()>(
         }
         None => shared.stack_class,
     };
-    match current::worker() {
+    match current::suspendable() {
         // SAFETY: it is this thread's worker; the header is ours until it is made runnable.
-        Some(worker) => unsafe {
+        Some((spawner, worker)) => unsafe {
             let task = worker.take_stack(class)?;
             let id = worker.next_id();
-            task.begin_life(id, name, body, main::<F>);
+            task.begin_life(id, name, body, spawner.mask.blocked(), main::<F>);
             worker.ready_new(task);
             Ok((task, id))
         },
@@ -62,7 +63,7 @@ unsafe fn spawn_small<F: FnOnce()>(
         None => unsafe {
             let task = shared.pool.take(class, &shared.blocks)?;
             let id = shared.reserve_ids(1).0;
-            task.begin_life(id, name, body, main::<F>);
+            task.begin_life(id, name, body, current::blocked(), main::<F>);
             shared.inject(task);
             Ok((task, id))
         },
@@ -107,6 +108,7 @@ unsafe fn end(task: &'static Task) -> ! {
     unsafe {
         task.drop_name();
         blocks.run_destructors();
+        signals::end(task);
     }
     task.parker.store(0, Ordering::Relaxed);
     if task.end_life() {

@@ -13,6 +13,7 @@ use lisle_fiber::Blocks;
 use super::carrier::Carrier;
 use super::poller::Poller;
 use super::proactor::Proactor;
+use super::rest;
 use super::shared::{self, Backend, Shared, started};
 use super::stack;
 use super::worker::Worker;
@@ -116,9 +117,14 @@ fn start(settings: &Settings) -> Result<(), String> {
     overflow::watch();
     setxid::wrap();
     fork::watch();
+    rest::start();
+    // Where it is refused signals to coroutines may come late.
+    let _ = lisle_sys::thread::allow_barriers();
     shared::set(Some(shared));
-    let started = shared.workers().iter().try_for_each(start_worker);
-    let started = started.and_then(|()| start_monitor(shared));
+    let started = rest::making_threads(|| {
+        shared.workers().iter().try_for_each(start_worker)?;
+        start_monitor(shared)
+    });
     started.map_err(|error| {
         shared::set(None);
         format!("cannot start a worker: {error}")

@@ -9,12 +9,13 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use lisle_core::{Linked, WaitWord};
 use lisle_fiber::{Context, ThreadBlock};
 
 use super::carrier::Carrier;
+use super::mask::Mask;
 
 /// Calls on descriptors without a wait in between: some twenty microseconds of short ones, so that
 /// giving way, which takes a few dozen nanoseconds, does not show.
@@ -38,17 +39,29 @@ pub(crate) struct Task {
     pub(crate) wait: WaitWord,
     /// Lowest stack pointer seen at a suspension in this life.
     pub(crate) low_water: Cell<usize>,
+    /// Signals that it blocks.
+    pub(crate) mask: Mask,
     /// Depth of sections in which blocking calls must not suspend; see `current::Native`.
     pub(crate) native: Cell<u32>,
-    /// Reasons to be on a spare carrier; see `spare`.
-    pub(crate) stays: Cell<u32>,
     /// Calls on descriptors that it may make before it gives way; see `turn`.
     pub(crate) budget: Cell<u32>,
+    // The second line is about the beginning and the end of a life, and what is rarer.
     /// See `park`.
     pub(crate) parker: AtomicU32,
+    /// Reasons to be on a spare carrier; see `spare`.
+    pub(crate) stays: Cell<u32>,
     /// Lives so far on this stack.
     pub(crate) lives: Cell<u32>,
-    // The second line is about the beginning and the end of a life.
+    /// Signal handlers that run on it; see `signals`.
+    pub(crate) handlers: Handlers,
+    /// Its own alternate signal stack, if its word says so.
+    pub(crate) alternate: Cell<Alternate>,
+    /// Signals sent to it that it has not taken yet; see `directed`. Written under the lock there.
+    pub(crate) pending: AtomicU64,
+    /// Signals that it blocks and waits for, on a spare carrier.
+    pub(crate) awaited: AtomicU64,
+    /// What became of its latest wait: see `signals::interrupts`.
+    pub(crate) ran: Cell<Ran>,
     /// Identity of the coroutine that lives here now; 0 between lives.
     id: AtomicU64,
     /// Serial number of its life; see [`Task::end_life`].
@@ -59,6 +72,10 @@ pub(crate) struct Task {
     pub(crate) block: ThreadBlock,
 }
 
+/// From thread blocks to their headers, once one was made: both lie at fixed places below the end
+/// of a mapping.
+static DISTANCE: AtomicUsize = AtomicUsize::new(0);
+
 /// The memory that a header lies at the top of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stack {
@@ -67,6 +84,37 @@ pub(crate) struct Stack {
     /// Size from above the guard to the end of the header: `16 KiB << class`.
     pub(crate) size: usize,
     pub(crate) class: usize,
+}
+
+/// The signal handlers that run on a coroutine, each in the middle of the one before.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) depth: Cell<u32>,
+    /// Of the outermost ones: where on which stack they run, and `Task::native` when they began.
+    pub(crate) outermost: [Cell<(usize, u32)>; 4],
+}
+
+/// Which handlers have run on a coroutine since its last wait was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// None.
+    Nothing,
+    /// Some, all with `SA_RESTART`.
+    Restarting,
+    /// Some, not all with `SA_RESTART`.
+    Interrupting,
+}
+
+/// An alternate signal stack, as in `stack_t`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alternate {
+    pub(crate) low: usize,
+    pub(crate) size: usize,
+    pub(crate) flags: i32,
+}
+
+impl Alternate {
+    pub(crate) const NONE: Alternate = Alternate { low: 0, size: 0, flags: libc::SS_DISABLE };
 }
 
 // SAFETY: see the ownership rule on the type; the atomics are shared, the rest has one owner.
@@ -91,8 +139,14 @@ impl Task {
             parker: AtomicU32::new(0),
             life: AtomicU32::new(0),
             id: AtomicU64::new(0),
+            mask: Mask::new(),
             native: Cell::new(0),
             stays: Cell::new(0),
+            handlers: Handlers::default(),
+            alternate: Cell::new(Alternate::NONE),
+            pending: AtomicU64::new(0),
+            awaited: AtomicU64::new(0),
+            ran: Cell::new(Ran::Nothing),
             budget: Cell::new(BUDGET),
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
@@ -100,6 +154,18 @@ impl Task {
             stack,
             block,
         }
+    }
+
+    /// The header above the thread block at `fs`, which is one of ours.
+    pub(crate) fn of_block(fs: usize) -> &'static Task {
+        // SAFETY: blocks lie at the same distance below their headers, and a header was made before
+        // anybody could learn of its block; headers are never freed.
+        unsafe { &*((fs + DISTANCE.load(Ordering::Acquire)) as *const Task) }
+    }
+
+    /// Notes where headers lie, for [`of_block`](Self::of_block).
+    pub(crate) fn note_distance(&self) {
+        DISTANCE.store(ptr::from_ref(self) as usize - self.block.fs, Ordering::Release);
     }
 
     /// Begins a life: puts `body` on the stack, to be taken by [`body`](Self::body) in `entry`.
@@ -112,6 +178,7 @@ impl Task {
         id: u64,
         name: Option<Arc<str>>,
         body: F,
+        blocked: u64,
         entry: unsafe extern "C" fn(usize) -> !,
     ) {
         let place = self.place_of::<F>();
@@ -124,6 +191,7 @@ impl Task {
             (*self.context.get()).prepare(top, entry, address);
         }
         self.low_water.set(usize::MAX);
+        self.mask.begin(blocked);
         self.id.store(id, Ordering::Release);
     }
 
@@ -195,6 +263,13 @@ impl Task {
     pub(crate) unsafe fn carrier(&self) -> &'static Carrier {
         // SAFETY: set by whoever resumed it; carriers outlive what runs on them.
         unsafe { &*self.carrier.load(Ordering::Relaxed) }
+    }
+
+    /// The carrier that ran it last, if any; for whoever asks, who must expect that it has moved
+    /// on.
+    pub(crate) fn latest_carrier(&self) -> Option<&'static Carrier> {
+        // SAFETY: null or what somebody set; the memory of carriers is never freed.
+        unsafe { self.carrier.load(Ordering::Relaxed).as_ref() }
     }
 
     /// To be called by a carrier before it switches to the coroutine.

@@ -16,8 +16,10 @@
 use lisle_core::{Cause, Ticket, Woken};
 
 use super::current;
+use super::directed;
+use super::mask::LOOK;
 use super::shared;
-use super::task::{BUDGET, Task};
+use super::task::{BUDGET, Ran, Task};
 use super::worker::{Alarm, Worker};
 
 /// A wait that has begun: steps 2 to 4.
@@ -45,10 +47,25 @@ impl Wait {
         self.task.wait.disarm()
     }
 
+    /// A signal came before the wait began in earnest.
+    #[cold]
+    fn interrupted(self) -> Cause {
+        let cause = self.task.wait.disarm().err().unwrap_or(directed::INTERRUPT);
+        self.task.ran.set(Ran::Nothing);
+        directed::deliver(self.task);
+        cause
+    }
+
     /// Steps 3 and 4: suspends until woken, or until the deadline in nanoseconds of the monotonic
     /// clock. The sources must be told afterwards that the ticket is void.
+    ///
+    /// The cause is [`INTERRUPT`](directed::INTERRUPT) if a signal came for the coroutine, whose
+    /// handler has run; `signals::interrupts` tells whether the wait is over.
     #[inline]
     pub(crate) fn suspend(self, deadline: Option<u64>) -> Cause {
+        if self.task.mask.word() & LOOK != 0 {
+            return self.interrupted();
+        }
         let alarm = deadline.map(|deadline| self.worker.set_alarm(deadline, self.alarm()));
         let (task, worker) = (self.task, self.worker);
         if !task.wait.is_woken() {
@@ -73,6 +90,9 @@ impl Wait {
         {
             alarm.cancel();
         }
+        if task.mask.word() & LOOK != 0 {
+            directed::deliver(task);
+        }
         cause
     }
 }
@@ -91,11 +111,13 @@ impl Alarm {
     }
 }
 
-/// Makes a coroutine runnable that the caller owns, from any thread.
+/// Makes a coroutine runnable that the caller owns, from any thread, and from signal handlers:
+/// those may have interrupted the worker's own thread at its run queue, and count as native
+/// sections.
 pub(crate) fn make_ready(task: &'static Task) {
-    match current::worker() {
+    match current::suspendable() {
         // SAFETY: it is this thread's worker; the caller owns the task.
-        Some(worker) => unsafe { worker.ready(task) },
+        Some((_, worker)) => unsafe { worker.ready(task) },
         // SAFETY: the caller owns the task.
         None => unsafe { shared::shared().inject(task) },
     }

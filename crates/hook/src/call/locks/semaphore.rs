@@ -54,25 +54,29 @@ impl Semaphore {
         self.data.fetch_update(Ordering::Acquire, Ordering::Relaxed, take).is_ok()
     }
 
-    /// False after the deadline.
-    fn wait(&self, deadline: Option<Deadline>) -> bool {
+    fn wait(&self, deadline: Option<Deadline>) -> Result<usize, Errno> {
         if self.take(0) {
-            return true;
+            return Ok(0);
         }
         self.data.fetch_add(WAITER, Ordering::SeqCst);
         while !self.take(1) {
             let moment = match until(deadline) {
                 Until::Never => None,
                 Until::At(moment) => Some(moment),
-                Until::Past => {
-                    self.data.fetch_sub(WAITER, Ordering::Relaxed);
-                    return false;
-                }
+                Until::Past => return self.give_up(Errno::TIMEDOUT),
             };
-            // However it ends, the value tells.
-            let _ = lot::wait(self.value(), 0, lot::ANY, moment);
+            // However else it ends, the value tells.
+            if lot::wait(self.value(), 0, lot::ANY, moment) == Err(Errno::INTR) {
+                return self.give_up(Errno::INTR);
+            }
         }
-        true
+        Ok(0)
+    }
+
+    /// The wake-up that this one may have had is not lost: the value tells those who wait on.
+    fn give_up(&self, why: Errno) -> Result<usize, Errno> {
+        self.data.fetch_sub(WAITER, Ordering::Relaxed);
+        Err(why)
     }
 
     fn post(&self) -> Result<usize, Errno> {
@@ -96,8 +100,7 @@ unsafe fn wait(sem: *mut sem_t, deadline: Option<Deadline>, real: impl FnOnce() 
     // SAFETY: the caller's obligation.
     let this = unsafe { Semaphore::from_ptr(sem) };
     if !this.is_shared() {
-        let result = if this.wait(deadline) { Ok(0) } else { Err(Errno::TIMEDOUT) };
-        return outcome(result) as i32;
+        return outcome(this.wait(deadline)) as i32;
     }
     if this.take(0) { 0 } else { lisle_rt::blocking(real) }
 }

@@ -42,7 +42,7 @@ pub const ANY: u32 = u32::MAX;
 /// Suspends the coroutine where it can be suspended, else blocks the OS thread.
 ///
 /// # Errors
-/// `EAGAIN` when the word has another value, `ETIMEDOUT`; `EINTR` on OS threads.
+/// `EAGAIN` when the word has another value, `ETIMEDOUT`, `EINTR`.
 pub fn wait(
     word: &AtomicU32,
     expected: u32,
@@ -57,6 +57,7 @@ pub fn wait(
     }
     impl Line for Futex<'_> {
         const SETTLES: bool = false;
+        const INTERRUPTIBLE: bool = true;
         fn admit(&self, _: &mut Waiters<'_>) -> bool {
             self.word.load(Ordering::SeqCst) == self.expected
         }
@@ -75,6 +76,7 @@ pub fn wait(
     match park(word.as_ptr() as usize, mask, &Futex { word, expected, deadline }) {
         Parked::Woken => Ok(()),
         Parked::Admitted => Err(Errno::AGAIN),
+        Parked::Interrupted => Err(Errno::INTR),
         Parked::TimedOut | Parked::Refused => Err(Errno::TIMEDOUT),
     }
 }

@@ -16,8 +16,9 @@ use lisle_core::Cause;
 use lisle_sys::futex;
 
 use super::queue::{Bucket, Node, Sleeper, Waiters, bucket};
-use crate::mn::current;
+use crate::mn::directed::INTERRUPT;
 use crate::mn::wait::Wait;
+use crate::mn::{current, signals};
 
 /// How a wait in line ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +31,8 @@ pub enum Parked {
     Woken,
     /// `until` said so.
     TimedOut,
+    /// By a signal.
+    Interrupted,
 }
 
 /// How long to wait.
@@ -48,6 +51,10 @@ pub trait Line {
     /// Whether those who wake change the object's words after they have woken somebody, still under
     /// the lock. Then the woken one goes on after that.
     const SETTLES: bool = true;
+
+    /// Whether the wait of a coroutine ends when a signal's handler has run that does not restart
+    /// calls.
+    const INTERRUPTIBLE: bool = false;
 
     /// Whether to wait. Otherwise the waiter has what it wants.
     fn admit(&self, others: &mut Waiters<'_>) -> bool;
@@ -115,12 +122,13 @@ fn park_coroutine<L: Line>(address: usize, mask: u32, line: &L, mut wait: Wait) 
             }
             return leave(bucket, line, refused, Parked::Woken);
         }
+        let interrupted = cause == INTERRUPT && signals::interrupts(false) && L::INTERRUPTIBLE;
         let next = bucket.with(address, |others| {
             // SAFETY: the node is ours, queued once, and the lock is held.
             if !unsafe { others.has(place) } {
                 return Next::Done(Parked::Woken);
             }
-            if !refused && line.until() != Until::Past {
+            if !refused && !interrupted && line.until() != Until::Past {
                 let (task, worker) = current::suspendable().expect("on a worker, as before");
                 let wait = Wait::arm(task, worker);
                 // SAFETY: as above.
@@ -130,7 +138,7 @@ fn park_coroutine<L: Line>(address: usize, mask: u32, line: &L, mut wait: Wait) 
             // SAFETY: as above.
             unsafe { others.withdraw(place) };
             line.give_up(others);
-            Next::Done(Parked::TimedOut)
+            Next::Done(if interrupted { Parked::Interrupted } else { Parked::TimedOut })
         });
         match next {
             Next::Wait(next) => wait = next,

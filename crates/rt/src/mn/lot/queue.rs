@@ -10,9 +10,10 @@ use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
-use lisle_core::{Cause, List, RawSpin, Woken};
+use lisle_core::{Cause, List, Woken};
 use lisle_sys::futex;
 
+use crate::mn::section::RawSpin;
 use crate::mn::task::Task;
 use crate::mn::wait::make_ready;
 use crate::mn::worker::Alarm;
@@ -76,16 +77,18 @@ pub(super) fn bucket(address: usize) -> &'static Bucket {
 /// Empties the lot, in the child of a fork: who waits in it does not exist there.
 pub(crate) fn forget_after_fork() {
     for bucket in &LOT {
-        if bucket.lock.try_lock() && bucket.waiters.load(Ordering::Relaxed) == 0 {
+        if bucket.lock.try_lock() {
             // SAFETY: locked just now.
             unsafe { bucket.lock.unlock() };
-            continue;
+            if bucket.waiters.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
         }
         // Whoever held the lock does not exist either.
         // SAFETY: the child has this one thread, so nobody else touches the queue.
         unsafe {
             *bucket.queue.get() = Queue { head: ptr::null_mut(), tail: ptr::null_mut() };
-            bucket.lock.unlock();
+            bucket.lock.free();
         }
         bucket.waiters.store(0, Ordering::Relaxed);
         bucket.in_kernel.store(0, Ordering::Relaxed);

@@ -5,9 +5,9 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use lisle_core::RawSpin;
 use lisle_sys::{Errno, fd};
 
+use crate::mn::section::RawSpin;
 use crate::mn::shared::shared;
 use crate::mn::worker::Alarm;
 
@@ -27,6 +27,8 @@ pub enum Ended {
     Ready,
     /// The deadline passed.
     TimedOut,
+    /// A signal came; see [`signals::interrupts`](crate::signals).
+    Interrupted,
     /// Such files cannot be waited for; most are always ready. The error of the registration.
     Unpollable(Errno),
     /// The descriptor was closed meanwhile. The open file goes on under another number, unless

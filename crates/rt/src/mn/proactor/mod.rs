@@ -45,11 +45,12 @@ mod op;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use lisle_core::{List, RawSpin};
+use lisle_core::List;
 use lisle_sys::Errno;
 use lisle_sys::eventfd::EventFd;
 use lisle_sys::uring::{AHEAD, Answer, Entry, Unavailable, Uring, Wait};
 
+use super::section::RawSpin;
 use super::task::Task;
 
 pub(crate) use op::Op;

@@ -5,10 +5,11 @@
 
 use std::ptr::NonNull;
 
-use lisle_core::{List, SpinLock};
+use lisle_core::List;
 use lisle_fiber::Blocks;
 use lisle_sys::mmap;
 
+use super::super::section::SpinLock;
 use super::super::task::Task;
 use super::slab::Slabs;
 use super::{CLASSES, StackError};

@@ -3,11 +3,11 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lisle_core::SpinLock;
 use lisle_fiber::Blocks;
 use lisle_sys::{Errno, mmap};
 
 use super::super::current::Native;
+use super::super::section::SpinLock;
 use super::super::task::{Stack, Task};
 use super::{CLASSES, StackError, size_of_class};
 
@@ -54,7 +54,9 @@ impl Slabs {
         // mapping's end.
         unsafe {
             (place as *mut Task).write(Task::new(stack, block));
-            Ok(&*(place as *const Task))
+            let task = &*(place as *const Task);
+            task.note_distance();
+            Ok(task)
         }
     }
 

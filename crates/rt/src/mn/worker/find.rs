@@ -4,7 +4,7 @@
 //! *ring* policy: half the switches of going home in between). Every so often the answer is
 //! nothing on purpose, so that the worker's home loop looks at what others may have left.
 
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering;
 
 use lisle_core::{Cause, Woken};
@@ -13,6 +13,7 @@ use lisle_sys::clock;
 use super::{LIFO_STREAK, TICKS, Worker};
 use crate::mn::carrier::Carrier;
 use crate::mn::proactor::Proactor;
+use crate::mn::section;
 use crate::mn::task::Task;
 
 /// A queue longer than this does not fit into the inner caches with its coroutines.
@@ -91,7 +92,7 @@ impl Worker {
     }
 
     fn take_lifo(&self) -> Option<&'static Task> {
-        let task = NonNull::new(self.lifo.swap(std::ptr::null_mut(), Ordering::AcqRel))?;
+        let task = NonNull::new(self.lifo.swap(ptr::null_mut(), Ordering::AcqRel))?;
         // SAFETY: headers are never freed.
         Some(unsafe { task.as_ref() })
     }
@@ -101,6 +102,7 @@ impl Worker {
     /// # Safety
     /// Called on the worker's own thread, whose carrier is `carrier`.
     pub(crate) unsafe fn run(&'static self, carrier: &Carrier) -> ! {
+        self.carrier.store(ptr::from_ref(carrier).cast_mut(), Ordering::Release);
         loop {
             // SAFETY: this is the worker's thread, at home; what `find` returns is ours.
             unsafe {
@@ -208,7 +210,10 @@ impl Worker {
         }
         let share = (len / self.shared.workers().len() + 1).min(lisle_core::CAPACITY / 2);
         // SAFETY: this thread is the ring's owner; headers are never freed.
-        unsafe { self.shared.injector.pop_into(share, &self.ring).map(|task| task.as_ref()) }
+        unsafe {
+            let task = section::within(|| self.shared.injector.pop_into(share, &self.ring));
+            task.map(|task| task.as_ref())
+        }
     }
 
     /// Takes work from another worker, starting anywhere.

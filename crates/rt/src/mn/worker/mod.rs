@@ -17,10 +17,12 @@ use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use lisle_core::{List, Ring, SpinLock, Ticket, TimerKey, Timers};
+use lisle_core::{List, Ring, Ticket, TimerKey, Timers};
 
+use super::carrier::Carrier;
 use super::current::Native;
 use super::proactor::Proactor;
+use super::section::{self, SpinLock};
 use super::shared::Shared;
 use super::stack::{Cache, StackError};
 use super::task::Task;
@@ -56,6 +58,8 @@ pub(crate) struct Worker {
     sleeping: AtomicU32,
     /// Whether it looks for work or runs it, as opposed to sleeping.
     awake: AtomicBool,
+    /// That of its thread, once that runs.
+    carrier: AtomicPtr<Carrier>,
     /// Its ring, if coroutines wait for completion.
     pub(crate) proactor: Option<Proactor>,
     own: Own,
@@ -110,6 +114,7 @@ impl Worker {
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(true),
+            carrier: AtomicPtr::new(ptr::null_mut()),
             proactor,
             own: Own {
                 ticks: Cell::new(0),
@@ -229,7 +234,7 @@ impl Worker {
             self.ring.drain_half(&mut |task| batch.push(task));
             batch.push(task);
         }
-        self.shared.injector.push_list(&mut batch);
+        section::within(|| self.shared.injector.push_list(&mut batch));
     }
 
     /// What is in the LIFO slot, for the monitor to compare.

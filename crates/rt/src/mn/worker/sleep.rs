@@ -8,7 +8,9 @@ use lisle_core::List;
 use lisle_sys::{clock, futex};
 
 use super::Worker;
+use crate::mn::carrier::Carrier;
 use crate::mn::proactor::Proactor;
+use crate::mn::section;
 use crate::mn::task::Task;
 
 /// States of `Worker::sleeping`:
@@ -101,8 +103,11 @@ impl Worker {
         let several = if nobody_searches && self.work_in_sight() {
             false
         } else {
+            self.stay_home();
             // SAFETY: the caller's obligation.
-            unsafe { self.block() }
+            let several = unsafe { self.block() };
+            self.stay_home();
+            several
         };
         self.awake.store(true, Ordering::Release);
         self.shared.monitor.worker_woke();
@@ -219,6 +224,26 @@ impl Worker {
         until(deadline)
     }
 
+    /// Has its thread block what it is to block at home, if that has changed.
+    fn stay_home(&self) {
+        if let Some(carrier) = self.carrier() {
+            carrier.stay_home();
+        }
+    }
+
+    /// Wakes its thread until it is not at home, or has the mask that it is to have there.
+    pub(crate) fn rouse(&self) {
+        while self.carrier().is_some_and(|carrier| carrier.note.is_outdated()) {
+            self.unpark();
+            lisle_sys::thread::yield_now();
+        }
+    }
+
+    fn carrier(&self) -> Option<&'static Carrier> {
+        // SAFETY: null or that of a thread that never ends, set before it runs anything.
+        unsafe { self.carrier.load(Ordering::Acquire).as_ref() }
+    }
+
     /// Makes the worker's thread look for work, if it sleeps.
     pub(crate) fn unpark(&self) {
         match self.sleeping.swap(NOTIFIED, Ordering::AcqRel) {
@@ -272,7 +297,7 @@ impl Worker {
         if room == 0 {
             let mut batch = take(FEW);
             let count = batch.len();
-            self.shared.injector.push_list(&mut batch);
+            section::within(|| self.shared.injector.push_list(&mut batch));
             return count;
         }
         let (mut batch, mut count) = (take(room), 0);
