@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use lisle_sys::Errno;
 
@@ -48,21 +48,18 @@ impl Symbol {
     }
 }
 
-/// Looks up all functions behind hooks.
+/// Looks up all functions behind hooks, before the program's own code runs. A hook that is called
+/// even earlier looks up its own.
 ///
-/// Looking up takes the loader's lock. While an object is loaded its constructors run, with that
-/// lock held; whatever others call meanwhile for the first time would wait for them, on a worker,
-/// and for ever if a constructor waits for the caller. So this is to be done before.
-pub(crate) fn look_up_all() {
-    /// Goes from false to true when all were looked up. Relaxed, as for the addresses.
-    static DONE: AtomicBool = AtomicBool::new(false);
+/// Looking up has effects that the first call of a hook must not have. It clears what `dlerror` is
+/// to tell. And it takes the loader's lock: while an object is loaded its constructors run, with
+/// that lock held, and whatever others call meanwhile for the first time would wait for them, on a
+/// worker, and for ever if a constructor waits for the caller.
+extern "C" fn look_up_all() {
     unsafe extern "C" {
         // The linker's names for the ends of the section that `real!` puts its symbols in.
         static __start_lisle_real: u8;
         static __stop_lisle_real: u8;
-    }
-    if DONE.load(Ordering::Relaxed) {
-        return;
     }
     let mut symbol = (&raw const __start_lisle_real).cast::<Symbol>();
     let end = (&raw const __stop_lisle_real).cast();
@@ -73,8 +70,15 @@ pub(crate) fn look_up_all() {
             symbol = symbol.add(1);
         }
     }
-    DONE.store(true, Ordering::Relaxed);
+    // Some are of later releases than this one; nobody asked for them yet.
+    // SAFETY: a plain call.
+    unsafe { libc::dlerror() };
 }
+
+// SAFETY: the loader calls the functions in this section, with arguments that this one ignores.
+#[used]
+#[unsafe(link_section = ".init_array.00100")]
+static AT_START: extern "C" fn() = look_up_all;
 
 /// Calls the C library's function of the given name and type.
 ///

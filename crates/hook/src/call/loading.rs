@@ -9,15 +9,16 @@
 use std::arch::naked_asm;
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 
-use crate::real::{Symbol, look_up_all, real};
+use crate::real::{Symbol, real};
 
+#[unsafe(link_section = "lisle_real")]
 static DLOPEN: Symbol = Symbol::new(c"dlopen");
+#[unsafe(link_section = "lisle_real")]
 static DLMOPEN: Symbol = Symbol::new(c"dlmopen");
 
 /// See dlclose(3).
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn dlclose(object: *mut c_void) -> c_int {
-    look_up_all();
     lisle_rt::blocking(|| real!(dlclose(object): fn(*mut c_void) -> c_int))
 }
 
@@ -80,7 +81,6 @@ unsafe extern "C-unwind" fn dlmopen(
 
 /// The function that is to do it for a caller that is returned to at `caller`.
 unsafe extern "C-unwind" fn choose_dlopen(name: *const c_char, caller: usize) -> *const c_void {
-    look_up_all();
     // SAFETY: the name is the caller's obligation.
     if unsafe { may_move(name, caller) } {
         dlopen_elsewhere as *const c_void
@@ -91,7 +91,6 @@ unsafe extern "C-unwind" fn choose_dlopen(name: *const c_char, caller: usize) ->
 
 /// As for `dlopen`.
 unsafe extern "C-unwind" fn choose_dlmopen(name: *const c_char, caller: usize) -> *const c_void {
-    look_up_all();
     // SAFETY: the name is the caller's obligation.
     if unsafe { may_move(name, caller) } {
         dlmopen_elsewhere as *const c_void
