@@ -18,7 +18,8 @@ pub(super) const PATHS: Family = Family {
             symbols: "stat stat64 lstat lstat64 fstatat fstatat64 __xstat __xstat64 __lxstat \
                       __lxstat64 __fxstatat __fxstatat64 statx access faccessat euidaccess eaccess \
                       readlink readlinkat __readlink_chk __readlinkat_chk",
-            how: "in place if the caches know the path, else a hop. With `AT_EMPTY_PATH`: plain",
+            how: "in place if the caches know the path, else a hop. With `AT_EMPTY_PATH`: plain. \
+                  Names with `_chk`: after their check",
             differs: "",
         },
         Row {

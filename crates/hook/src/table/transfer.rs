@@ -9,7 +9,7 @@ pub(super) const BYTES: Family = Family {
             symbols: "read readv __read __read_chk",
             how: "sockets, pipes and the like: tried without blocking, then done by io_uring or \
                   waited for. Regular files and block devices: as `pread`. Directories and devices \
-                  that are always ready: plain",
+                  that are always ready: plain. `__read_chk`: after its check",
             differs: "terminals, inotify, signalfds: see \"Readiness first\". With io_uring a \
                       background process that reads its terminal gets `EIO` instead of `SIGTTIN`",
         },
@@ -25,7 +25,8 @@ pub(super) const BYTES: Family = Family {
             how: "what is in the page cache at once (`RWF_NOWAIT`), the rest by io_uring or a hop. \
                   A hop at once: more than 256 KiB, `O_DIRECT`, file systems that do not know the \
                   flag. Files of `/proc`, `/sys`, tmpfs: in place while that is quick. Flags given \
-                  to `preadv2`: a hop, or plain with `RWF_NOWAIT`. On other kinds of files: plain",
+                  to `preadv2`: a hop, or plain with `RWF_NOWAIT`. On other kinds of files: plain. \
+                  Names with `_chk`: after their check",
             differs: "a read of which a part is cached consists of two: another reader at the same \
                       position, or a writer, may come in between. `O_DIRECT` is remembered until a \
                       hooked call changes flags",
@@ -65,7 +66,8 @@ pub(super) const MESSAGES: Family = Family {
             symbols: "recv recvfrom recvmsg __recv_chk __recvfrom_chk",
             how: "tried with `MSG_DONTWAIT` unless the last one emptied the connection, then done \
                   by io_uring or waited for. `MSG_WAITALL`: repeated on streams; a hop for \
-                  `recvmsg` and with `MSG_PEEK`. `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB`: plain",
+                  `recvmsg` and with `MSG_PEEK`. `MSG_DONTWAIT`, `MSG_ERRQUEUE`, `MSG_OOB`: plain. \
+                  Names with `_chk`: after their check",
             differs: "`SO_RCVLOWAT`: may return with less",
         },
         Row {
@@ -119,7 +121,7 @@ pub(super) const READINESS: Family = Family {
         Row {
             symbols: "poll ppoll __poll __poll_chk __ppoll_chk",
             how: "all descriptors waited for. With a signal mask, or where a descriptor cannot be \
-                  waited for: a hop",
+                  waited for: a hop. Names with `_chk`: after their check",
             differs: "with epoll, a descriptor that is closed meanwhile ends the wait with \
                       `POLLNVAL`; on a thread it goes on. No `EINTR`",
         },
