@@ -11,12 +11,12 @@ fn hooks(args: &[&str]) -> (String, i32) {
 
 #[test]
 fn a_symbol_is_explained() {
-    let (text, status) = hooks(&["read", "mount", "getpid"]);
+    let (text, status) = hooks(&["read", "dlsym", "getpid"]);
     assert_eq!(status, 0);
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).collect();
-    let [read, mount, getpid] = lines[..] else { panic!("{text}") };
+    let [read, dlsym, getpid] = lines[..] else { panic!("{text}") };
     assert_eq!(read, "read: hooked");
-    assert!(mount.starts_with("mount: not hooked; "), "{mount}");
+    assert!(dlsym.starts_with("dlsym: not hooked; "), "{dlsym}");
     assert_eq!(getpid, "getpid: not hooked; it does not wait");
     for told in ["    how: ", "    differs: ", "    why: ", "    remedy: "] {
         assert!(text.contains(told), "{told}: {text}");

@@ -186,7 +186,6 @@ fn checked_calls_of_what_is_there() {
 
 /// The checked names suspend.
 #[test]
-#[ignore = "the checked names are not hooked yet: they hold their worker"]
 fn checked_calls_let_others_run() {
     twins(|coroutine| {
         let mut lines = Vec::new();

@@ -48,7 +48,7 @@ pub(super) const LOCKS: Family = Family {
             symbols: "sem_wait sem_timedwait sem_clockwait",
             how: "tried, then waited for in the lot. Shared between processes, and named ones: a \
                   hop",
-            differs: "no `EINTR`",
+            differs: "",
         },
         Row {
             symbols: "sem_post",

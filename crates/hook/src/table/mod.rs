@@ -11,9 +11,14 @@
 //! `unhooked/` or `harmless.txt`; have the tests write PLATFORM.md anew:
 //! `LISLE_TEST_UPDATE=1 cargo test -p lisle-hook --test table`.
 
+mod databases;
 mod files;
 mod locks;
 mod markdown;
+mod programs;
+mod queues;
+mod signals;
+mod streams;
 mod transfer;
 mod unhooked;
 mod waiting;
@@ -62,11 +67,19 @@ pub const TABLE: &[Family] = &[
     files::PATHS,
     files::FOLDERS,
     files::CONTENTS,
+    streams::STREAMS,
     waiting::TIME,
     waiting::THREADS,
     locks::LOCKS,
+    signals::SIGNALS,
+    queues::QUEUES,
+    queues::ASYNCHRONOUS,
     waiting::CHILDREN,
-    waiting::NAMES,
+    programs::PROGRAMS,
+    programs::LOGS,
+    databases::HOSTS,
+    databases::USERS,
+    databases::TABLES,
 ];
 
 /// All that can wait and is not hooked. Such a call blocks its worker.

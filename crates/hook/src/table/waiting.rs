@@ -6,14 +6,14 @@ pub(super) const TIME: Family = Family {
     title: "Time",
     rows: &[
         Row {
-            symbols: "sleep usleep nanosleep clock_nanosleep thrd_sleep",
+            symbols: "sleep usleep nanosleep clock_nanosleep thrd_sleep __nanosleep",
             how: "a timer. Clocks other than monotonic, real time and boot time: a hop",
-            differs: "no `EINTR`; `sleep` returns 0. Until an absolute time of a clock that is set \
+            differs: "until an absolute time of a clock that is set \
                       meanwhile: up to a second late. Relative sleeps do not count suspension of \
                       the machine",
         },
         Row {
-            symbols: "sched_yield thrd_yield",
+            symbols: "sched_yield thrd_yield __sched_yield",
             how: "another coroutine first",
             differs: "returns at once if none is ready here",
         },
@@ -32,9 +32,15 @@ pub(super) const THREADS: Family = Family {
             symbols: "syscall",
             how: "`SYS_futex`, private words: wait and wake, with and without bitset, in the lot \
                   and in the kernel both. Requeue, wake-op: coroutines are woken instead of moved. \
-                  Words shared between processes, priority inheritance: a hop. `SYS_close`, \
-                  `SYS_sched_yield`: as `close`, `sched_yield`. All other numbers: plain",
-            differs: "no `EINTR`. A real-time deadline is converted when the wait begins",
+                  Words shared between processes, priority inheritance, `SYS_futex_waitv`: a hop. \
+                  Numbers of calls whose function does no more than the bare call: as the \
+                  function. Numbers of calls that always hop, `SYS_openat2`, and calls that differ \
+                  from their function (`SYS_ppoll` and `SYS_pselect6` with a timeout or a mask, \
+                  `SYS_epoll_pwait` and `SYS_epoll_pwait2` with a mask, `SYS_waitid` with a place \
+                  for usage): a hop. `SYS_fcntl`: as `fcntl` for its commands named above. All \
+                  other numbers: plain",
+            differs: "a real-time deadline is converted when the wait \
+                      begins",
         },
     ],
 };
@@ -43,22 +49,21 @@ pub(super) const CHILDREN: Family = Family {
     title: "Children",
     rows: &[
         Row {
-            symbols: "waitpid wait4 waitid",
+            symbols: "waitpid wait4 waitid __waitpid",
             how: "one child: its pidfd is waited for, then the plain call. Any child, a group, \
                   stops and continuations: a hop. `WNOHANG`: plain",
             differs: "stops of a traced process are not seen. `P_PIDFD` with a pidfd set not to \
                       block: waits",
         },
-        Row { symbols: "wait", how: "a hop", differs: "" },
         Row {
-            symbols: "vfork",
+            symbols: "wait __wait wait3",
+            how: "a hop; `wait3` with `WNOHANG`: plain",
+            differs: "",
+        },
+        Row {
+            symbols: "vfork __vfork",
             how: "`fork`: the child would run the hooks on the parent's memory",
             differs: "the child has a copy",
         },
     ],
-};
-
-pub(super) const NAMES: Family = Family {
-    title: "Names of hosts",
-    rows: &[Row { symbols: "getaddrinfo getnameinfo gethostbyname", how: "a hop", differs: "" }],
 };

@@ -22,7 +22,9 @@ int print_all(FILE *stream, int number) {
                    4.0, 5.0, 6.0);
 }
 
-int print_descriptor(int fd, int number) { return dprintf(fd, "%d %s %.3f\n", number, "text", 1.5); }
+int print_descriptor(int fd, int number) {
+    return dprintf(fd, "%d %s %.3f\n", number, "text", 1.5);
+}
 
 int print_output(int number) {
     int sum = printf("%d %s %.3f\n", number, "printf", 1.5);

@@ -4,66 +4,49 @@ use crate::table::Unhooked;
 
 pub(super) const FILES: &[Unhooked] = &[
     Unhooked {
-        what: "walking directories",
-        symbols: "ftw ftw64 nftw nftw64 fts_open fts_read fts_children fts_close fts64_open \
-                  fts64_read fts64_children fts64_close glob glob64 __getcwd_chk getcwd getwd \
-                  __getwd_chk get_current_dir_name",
-        why: "reads directories inside of the C library",
-        remedy: "`lisle::blocking`",
+        what: "the working folder",
+        symbols: "getcwd __getcwd_chk getwd __getwd_chk",
+        why: "the kernel answers out of its memory; only where it cannot, as for very long paths, \
+              the C library reads directories",
+        remedy: "none is needed as a rule",
     },
     Unhooked {
         what: "paths that are looked up",
-        symbols: "openat2 chdir fchdir chroot lchmod mktemp tempnam tmpnam tmpnam_r ftok \
-                  name_to_handle_at inotify_add_watch fanotify_mark pathconf fpathconf ttyname \
-                  ttyname_r __ttyname_r_chk ttyslot shm_open shm_unlink sem_open sem_unlink \
-                  mq_unlink utmpname utmpxname revoke chflags fchflags ustat catopen fattach \
-                  fdetach bind",
-        why: "looks up a path inside of the kernel",
-        remedy: "`lisle::blocking`",
+        symbols: "openat2 revoke chflags fchflags ustat fattach fdetach bind",
+        why: "looks up a path inside of the kernel; `bind` of a Unix socket makes a file",
+        remedy: "`openat` for `openat2`; `lisle::blocking`",
     },
     Unhooked {
-        what: "extended attributes",
-        symbols: "getxattr lgetxattr fgetxattr setxattr lsetxattr fsetxattr listxattr llistxattr \
-                  flistxattr removexattr lremovexattr fremovexattr",
-        why: "reads and writes the disk",
-        remedy: "`lisle::blocking`",
+        what: "names of shared memory, semaphores and queues",
+        symbols: "shm_open shm_unlink sem_open sem_unlink mq_unlink",
+        why: "opens and removes files that are memory",
+        remedy: "none is needed as a rule",
     },
     Unhooked {
-        what: "positions and advice",
-        symbols: "fstat fstat64 rewinddir seekdir telldir lseek lseek64 __lseek llseek \
-                  posix_fadvise posix_fadvise64 readahead",
-        why: "waits for the lock of the file or of the directory stream, asks the server of a \
-              network file system, or starts to read",
+        what: "state and positions",
+        symbols: "fstat fstat64 __fxstat __fxstat64 rewinddir seekdir telldir",
+        why: "waits for the lock of the directory stream, or asks the server of a network file \
+              system",
         remedy: "`lisle::blocking` where it matters",
     },
     Unhooked {
         what: "memory that is a file",
-        symbols: "msync mmap mmap64 madvise posix_madvise process_madvise mlock mlock2 mlockall \
-                  remap_file_pages",
-        why: "reads or writes the file behind the pages; so does the first touch of a page",
+        symbols: "mmap mmap64 madvise posix_madvise process_madvise remap_file_pages",
+        why: "reads or writes the file behind the pages, or waits for the lock of the memory's \
+              layout; so does the first touch of a page",
         remedy: "`lisle::blocking`",
     },
     Unhooked {
-        what: "mounting and the like",
-        symbols: "mount umount umount2 swapon swapoff pivot_root acct quotactl fsopen fsconfig \
-                  fsmount fspick move_mount open_tree mount_setattr reboot setns unshare \
-                  init_module delete_module create_module query_module",
-        why: "waits for devices and file systems, or for the whole kernel",
-        remedy: "`lisle::blocking`",
+        what: "namespaces",
+        symbols: "setns unshare",
+        why: "is about the OS thread that calls; waits for locks of the kernel",
+        remedy: "`lisle::pin_to_os_thread`",
     },
     Unhooked {
-        what: "records of logins",
-        symbols: "getutent getutent_r getutid getutid_r getutline getutline_r getutxent getutxid \
-                  getutxline setutent setutxent endutent endutxent pututline pututxline updwtmp \
-                  updwtmpx login logout logwtmp getlogin getlogin_r __getlogin_r_chk cuserid",
-        why: "reads and locks a file inside of the C library",
-        remedy: "`lisle::blocking`",
-    },
-    Unhooked {
-        what: "the system's log",
-        symbols: "syslog vsyslog __syslog_chk __vsyslog_chk openlog closelog fmtmsg",
-        why: "writes to a socket inside of the C library, and holds its lock meanwhile",
-        remedy: "`lisle::blocking`",
+        what: "the system",
+        symbols: "reboot create_module query_module",
+        why: "ends the system, or is not in kernels of today",
+        remedy: "none is needed",
     },
     Unhooked {
         what: "profiles",

@@ -10,16 +10,16 @@ pub(super) const LOCKS: &[Unhooked] = &[
         remedy: "change it while nobody has the mutex, or `lisle::blocking`",
     },
     Unhooked {
-        what: "sleeping and yielding under other names",
-        symbols: "__nanosleep pthread_yield __sched_yield",
-        why: "aliases of hooked functions",
-        remedy: "call the function of the usual name",
+        what: "yielding under an old name",
+        symbols: "pthread_yield",
+        why: "an old name of `sched_yield`, to which headers of today lead",
+        remedy: "`sched_yield`",
     },
     Unhooked {
         what: "sending to all threads",
         symbols: "setuid setgid setreuid setregid setresuid setresgid seteuid setegid setgroups",
         why: "waits until each OS thread has answered a signal, which is quick unless one is stuck \
-              in the kernel. See \"Where a coroutine is not a thread\"",
+              in the kernel. See \\\"Where a coroutine is not a thread\\\"",
         remedy: "none is needed as a rule",
     },
 ];
