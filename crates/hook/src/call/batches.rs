@@ -6,7 +6,8 @@ use libc::{c_int, c_uint, mmsghdr, timespec};
 use lisle_rt::descriptor::Direction;
 use lisle_sys::{Errno, fd as sys, syscall};
 
-use super::messages::{NEVER_WAIT, note_sent_descriptors, transmit_message};
+use super::receiving::NEVER_WAIT;
+use super::sending::{note_sent_descriptors, transmit_message};
 use crate::facts::Kind;
 use crate::real::{outcome, real};
 use crate::transfer::Operation;

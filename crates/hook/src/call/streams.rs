@@ -7,7 +7,7 @@ use lisle_rt::descriptor::Direction;
 use lisle_sys::uring::{CURRENT_POSITION, Entry};
 use lisle_sys::{Errno, fd as sys, syscall};
 
-use super::{files, messages};
+use super::{files, receiving, sending};
 use crate::define::on_coroutines;
 use crate::facts::Kind;
 use crate::real::{outcome, real};
@@ -135,11 +135,11 @@ unsafe fn read_vectors(
             Kind::File => return files::read(operation.fd(), iov, count),
             kind if kind.is_socket() && count == 1 => {
                 let (base, len) = ((*iov).iov_base, (*iov).iov_len);
-                return Some(messages::receive(operation, base, len, 0, none, none.cast()));
+                return Some(receiving::receive(operation, base, len, 0, none, none.cast()));
             }
             kind if kind.is_socket() => {
                 let mut message = message_of(iov, count);
-                return Some(messages::receive_message(operation, &raw mut message, 0));
+                return Some(receiving::receive_message(operation, &raw mut message, 0));
             }
             Kind::Polled => read_polled(&mut operation, iov, count),
             _ => match operation.run_submitting(
@@ -214,11 +214,11 @@ unsafe fn write_vectors(
             Kind::File => return files::write(operation.fd(), iov, count),
             kind if kind.is_socket() && count == 1 => {
                 let (base, len) = ((*iov).iov_base, (*iov).iov_len);
-                return Some(messages::transmit(operation, base, len, 0, std::ptr::null(), 0));
+                return Some(sending::transmit(operation, base, len, 0, std::ptr::null(), 0));
             }
             kind if kind.is_socket() => {
                 let message = message_of(iov, count);
-                return Some(messages::transmit_message(operation, &raw const message, 0));
+                return Some(sending::transmit_message(operation, &raw const message, 0));
             }
             Kind::Polled => write_polled(&mut operation, iov, count, total),
             _ => {
