@@ -17,4 +17,4 @@ mod thread_block;
 
 pub use arch::{Context, fs_base, gs_base, prefetch, set_gs_base, switch};
 pub use fault::{OverflowReport, watch_for_overflow};
-pub use thread_block::{Blocks, ThreadBlock, Unsupported, is_block, thread_id};
+pub use thread_block::{Blocks, Landing, ThreadBlock, Unsupported, is_block, thread_id};

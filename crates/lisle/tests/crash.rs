@@ -273,3 +273,38 @@ fn exhausted_descriptors_are_errors_and_no_hang() {
     });
     ended.expect_return();
 }
+
+/// std catches every unwinding of a thread's function, and aborts on one that is no panic. So it is
+/// on a coroutine: what lies below is dropped first.
+#[test]
+fn leaving_by_pthread_exit_aborts_as_on_a_thread() {
+    unsafe extern "C-unwind" {
+        fn pthread_exit(value: *mut std::ffi::c_void) -> !;
+    }
+    struct Noted;
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            eprintln!("dropped");
+        }
+    }
+    fn leave() {
+        let _noted = Noted;
+        // SAFETY: frames of this test, and std's, which abort.
+        unsafe { pthread_exit(std::ptr::null_mut()) }
+    }
+    let on_thread = in_child(&[("LISLE_TEST_ACTOR", "thread")], || {
+        match std::env::var("LISLE_TEST_ACTOR").as_deref() {
+            Ok("thread") => drop(std::thread::spawn(leave).join()),
+            _ => drop(lisle::spawn(leave).join()),
+        }
+    });
+    let on_coroutine = util::child(
+        "leaving_by_pthread_exit_aborts_as_on_a_thread",
+        &[("LISLE_TEST_ACTOR", "coroutine")],
+    );
+    for ended in [&on_thread, &on_coroutine] {
+        ended.expect_abort();
+        assert!(ended.stderr.contains("dropped"), "{ended}");
+    }
+    assert_eq!(on_thread.stderr, on_coroutine.stderr);
+}

@@ -75,7 +75,7 @@ impl Context {
     pub unsafe fn prepare(
         &self,
         top: usize,
-        function: unsafe extern "C" fn(usize) -> !,
+        function: unsafe extern "C-unwind" fn(usize) -> !,
         argument: usize,
     ) {
         debug_assert_eq!(top % 16, 0);

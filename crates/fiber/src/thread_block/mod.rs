@@ -7,6 +7,8 @@
 //!   +----------------------------+ <- thread pointer (FS base), aligned
 //!   | static thread-locals       |  of the program and the libraries it was started with
 //!   | room for later libraries   |  that want a fixed place
+//!   +----------------------------+
+//!   | jump buffer                |  see `exit`
 //!   +----------------------------+ <- ThreadBlock::stack_top
 //!   | stack, downwards           |
 //! ```
@@ -25,6 +27,7 @@
 //! 3. `_dl_allocate_tls_init` to make a block new again: it forgets the allocator's cache, loses
 //!    memory of dynamic thread-locals, and its second argument changed meaning between releases.
 
+mod exit;
 mod id;
 mod keys;
 mod list;
@@ -110,7 +113,12 @@ pub struct Blocks {
     /// Where in the control block the library notes that a key value was ever set, once the
     /// self-test has found it; 0 before.
     keys_used: AtomicUsize,
+    /// Where a coroutine goes on that is left in the middle.
+    landing: Landing,
 }
+
+/// A function that ends the coroutine it runs on; at the top of its stack, which is empty.
+pub type Landing = unsafe extern "C-unwind" fn() -> !;
 
 /// A thread block in place, on its stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +137,7 @@ impl Blocks {
     ///
     /// # Errors
     /// Why coroutines cannot be threads here.
-    pub fn discover() -> Result<Self, Unsupported> {
+    pub fn discover(landing: Landing) -> Result<Self, Unsupported> {
         if !lisle_sys::cpu::has_fsgsbase() {
             return Err(Unsupported::FsGsBase);
         }
@@ -145,7 +153,8 @@ impl Blocks {
         let robust = RobustList::find(&template.words, symbols.offset_tid);
         let next_id = AtomicU32::new(FIRST_ID);
         let keys_used = AtomicUsize::new(0);
-        let blocks = Blocks { symbols, template, modules, list, robust, next_id, keys_used };
+        let blocks =
+            Blocks { symbols, template, modules, list, robust, next_id, keys_used, landing };
         selftest::run(&blocks)?;
         Ok(blocks)
     }
@@ -178,7 +187,7 @@ impl Blocks {
 
     /// Bytes that a block takes at the top of a stack, at most.
     pub fn size(&self) -> usize {
-        self.symbols.tls_size + 2 * self.symbols.tls_align
+        self.symbols.tls_size + 2 * self.symbols.tls_align + exit::ROOM
     }
 
     /// Makes a block that ends at or below `top` on a stack that begins at `low`. `None` when
@@ -193,7 +202,7 @@ impl Blocks {
             return None;
         }
         let fs = (top - symbols.sizeof_pthread) & !(symbols.tls_align - 1);
-        let stack_top = (fs - (symbols.tls_size - symbols.sizeof_pthread)) & !63;
+        let buffer = ((fs - (symbols.tls_size - symbols.sizeof_pthread)) & !63) - exit::ROOM;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if !(FIRST_ID..=LAST_ID).contains(&id) {
             self.next_id.store(LAST_ID + 1, Ordering::Relaxed);
@@ -205,9 +214,13 @@ impl Blocks {
         }
         // SAFETY: the control block is `sizeof_pthread` bytes at `fs`, all within the range.
         unsafe { self.write_control_block(fs, low, top, id) };
+        if let Some(exit) = self.template.exit {
+            // SAFETY: as above; the room is between the thread-locals and the stack.
+            unsafe { exit.arm(fs, buffer, self.landing) };
+        }
         // SAFETY: complete now; the memory stays for ever by the caller's promise.
         unsafe { self.list.insert(fs + symbols.offset_list) };
-        Some(ThreadBlock { fs, stack_top })
+        Some(ThreadBlock { fs, stack_top: buffer })
     }
 
     /// # Safety
@@ -270,6 +283,21 @@ impl Blocks {
             if let Some(robust) = self.robust {
                 robust.leave(fs, thread_id());
             }
+        }
+    }
+
+    /// To be called by the landing, first of all: the block is as before, but for what ran on it.
+    ///
+    /// # Safety
+    /// The running block is `block`, and was left in the middle.
+    pub unsafe fn landed(&self, block: &ThreadBlock) {
+        if let Some(exit) = self.template.exit {
+            let state = match self.template.words[exit.state_word()] {
+                Word::Value(state) => state,
+                _ => 0,
+            };
+            // SAFETY: the caller's obligation; `build` armed it there.
+            unsafe { exit.rearm(block.fs, block.stack_top, state) };
         }
     }
 

@@ -89,7 +89,7 @@ pub(super) fn run(blocks: &Blocks) -> Result<(), Unsupported> {
     }
 }
 
-unsafe extern "C" fn body(trial: usize) -> ! {
+unsafe extern "C-unwind" fn body(trial: usize) -> ! {
     let trial = trial as *mut Trial<'_>;
     // SAFETY: `run` waits for us and touches nothing meanwhile.
     let shared = unsafe { &mut *trial };

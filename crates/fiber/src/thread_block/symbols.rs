@@ -9,6 +9,7 @@ use std::ffi::{CStr, c_void};
 use std::mem::transmute_copy;
 
 use super::Unsupported;
+use super::exit::Exit;
 
 /// `_dl_allocate_tls`: allocates the vector of thread-locals for the block at the given address
 /// and initialises the static ones.
@@ -26,6 +27,8 @@ pub(super) struct Symbols {
     pub(super) tls_align: usize,
     pub(super) sizeof_pthread: usize,
     pub(super) offset_tid: usize,
+    /// Of older or newer libraries it may not be known.
+    pub(super) exit: Option<Exit>,
     pub(super) offset_list: usize,
     pub(super) offset_dtv: usize,
     pub(super) offset_specific: usize,
@@ -70,6 +73,7 @@ impl Symbols {
             tls_align: tls_align.max(64),
             sizeof_pthread: number(c"_thread_db_sizeof_pthread")?,
             offset_tid: offset(c"_thread_db_pthread_tid")?,
+            exit: offset(c"_thread_db_pthread_cancelhandling").ok().and_then(Exit::new),
             offset_list: offset(c"_thread_db_pthread_list")?,
             offset_dtv: offset(c"_thread_db_pthread_dtvp")?,
             offset_specific: offset(c"_thread_db_pthread_specific")?,

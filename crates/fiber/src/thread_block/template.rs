@@ -9,6 +9,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use super::Unsupported;
+use super::exit::{Exit, Seen};
 use super::keys::FIRST_BLOCK_SIZE;
 use super::symbols::{Symbols, address};
 use crate::arch;
@@ -35,6 +36,8 @@ pub(super) struct Template {
     /// The resolver's state: where its thread-local pointer is (from the thread pointer) and
     /// where in the block it points. Its initial value is the *main thread's* state.
     pub(super) resolver: (isize, usize),
+    /// How to leave in the middle, if the library is as expected.
+    pub(super) exit: Option<Exit>,
 }
 
 /// What the template thread reports.
@@ -45,6 +48,9 @@ struct Report {
     /// Address and value of the template's `__resp`.
     resolver_at: usize,
     resolver_value: usize,
+    exit: Option<Exit>,
+    stack: (usize, usize),
+    seen: Option<Seen>,
 }
 
 /// What the template's own frames have room in, beside the program's thread-locals.
@@ -58,6 +64,9 @@ impl Template {
             words: vec![0; symbols.sizeof_pthread / 8],
             resolver_at: 0,
             resolver_value: 0,
+            exit: symbols.exit,
+            stack: (0, 0),
+            seen: None,
         };
         let len = (STACK + symbols.tls_size).next_multiple_of(4096);
         let layout = std::alloc::Layout::from_size_align(len, 4096).expect("a sensible size");
@@ -66,6 +75,7 @@ impl Template {
         if stack.is_null() {
             return Err(Unsupported::Memory);
         }
+        report.stack = (stack as usize, len);
         // SAFETY: the stack is fresh; the thread is joined before anything it uses ends.
         let made = unsafe { run_thread(stack, len, &mut report) };
         let stack_low = stack as usize;
@@ -107,7 +117,10 @@ impl Template {
             return Err(Unsupported::Layout("the stack in the control block"));
         }
         let resolver_offset = report.resolver_at.wrapping_sub(base) as isize;
-        Ok(Template { words, resolver: (resolver_offset, report.resolver_target()?) })
+        let library = symbols.own_code[0];
+        let right = |seen: &Seen| seen.is_right(stack_low, stack_len, library);
+        let exit = report.seen.filter(right).and(symbols.exit);
+        Ok(Template { words, resolver: (resolver_offset, report.resolver_target()?), exit })
     }
 }
 
@@ -153,6 +166,10 @@ extern "C" fn body(report: *mut c_void) -> *mut c_void {
     for (index, word) in report.words.iter_mut().enumerate() {
         // SAFETY: the control block of the running thread is that many bytes long.
         *word = unsafe { ptr::read_volatile((report.base as *const usize).add(index)) };
+    }
+    if let Some(exit) = report.exit {
+        // SAFETY: the library made this thread.
+        report.seen = unsafe { exit.look(report.base, report.stack.0, report.stack.1) };
     }
     if let Ok(place) = address(c"__resp") {
         report.resolver_at = place;

@@ -177,7 +177,9 @@ pub fn install(config: Config) -> Result<(), AlreadyStarted> {
 /// # Errors
 /// What is missing.
 pub fn self_test() -> Result<(), String> {
-    lisle_fiber::Blocks::discover().map(drop).map_err(|unsupported| unsupported.to_string())
+    lisle_fiber::Blocks::discover(spawn::landed)
+        .map(drop)
+        .map_err(|unsupported| unsupported.to_string())
 }
 
 /// Suspends the calling coroutine for at least `duration`.

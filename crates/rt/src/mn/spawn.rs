@@ -71,13 +71,30 @@ unsafe fn spawn_small<F: FnOnce()>(
 }
 
 /// The first function on the stack of a coroutine with a body of type F.
-unsafe extern "C" fn main<F: FnOnce()>(task: usize) -> ! {
+unsafe extern "C-unwind" fn main<F: FnOnce()>(task: usize) -> ! {
     // SAFETY: `begin_life` passes the address of the header; headers are never freed.
     let task = unsafe { &*(task as *const Task) };
     // SAFETY: in the order of a life; the body is this life's.
     unsafe {
         begin(task);
         task.body::<F>()();
+        end(task)
+    }
+}
+
+/// Where a coroutine goes on that was left in the middle (`pthread_exit`): its stack is unwound.
+///
+/// # Safety
+/// Called by the C library on the coroutine's stack.
+pub(crate) unsafe extern "C-unwind" fn landed() -> ! {
+    let Some(task) = current::current() else {
+        // In the child of a fork, it is the only thread.
+        // SAFETY: the ordinary end of a process.
+        unsafe { libc::exit(0) };
+    };
+    // SAFETY: the running block; the end of a life.
+    unsafe {
+        shared().blocks.landed(&task.block);
         end(task)
     }
 }

@@ -17,7 +17,7 @@ use super::rest;
 use super::shared::{self, Backend, Shared, started};
 use super::stack;
 use super::worker::Worker;
-use super::{fork, overflow, setxid};
+use super::{fork, overflow, setxid, spawn};
 use crate::config::{AlreadyStarted, Config, PollerKind, Settings};
 
 /// What `start` decides on, under a lock; only cold paths take it.
@@ -99,7 +99,7 @@ fn decide(config: Config) -> Outcome {
 
 fn start(settings: &Settings) -> Result<(), String> {
     shared::make_place().map_err(|errno| format!("no memory to be had: {errno}"))?;
-    let blocks = Blocks::discover().map_err(|unsupported| unsupported.to_string())?;
+    let blocks = Blocks::discover(spawn::landed).map_err(|unsupported| unsupported.to_string())?;
     let stack_size = settings.stack_size.max(stack::smallest(&blocks));
     let stack_class = stack::class_of(stack_size)
         .ok_or_else(|| format!("stacks of {stack_size} bytes are too large"))?;

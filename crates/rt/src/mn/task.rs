@@ -179,7 +179,7 @@ impl Task {
         name: Option<Arc<str>>,
         body: F,
         blocked: u64,
-        entry: unsafe extern "C" fn(usize) -> !,
+        entry: unsafe extern "C-unwind" fn(usize) -> !,
     ) {
         let place = self.place_of::<F>();
         // SAFETY: the stack is unused, and larger than any closure that was passed by value; the
