@@ -446,3 +446,35 @@ fn the_standard_streams() {
     assert_eq!(coroutines.1.matches("perror: No such file or directory").count(), 3);
     assert_eq!(coroutines.1.matches("a line 2 1.5 text").count(), 1, "{}", coroutines.1);
 }
+
+/// The C library locks its list of streams while it flushes them all; who makes or closes one waits
+/// for that, and must not hold up whoever ends it.
+#[test]
+fn streams_that_come_and_go_while_all_are_flushed() {
+    twins_alone(|coroutine| {
+        let folder = Folder::new("flush-all", coroutine);
+        let (from, to) = pipe();
+        write(to, &[1; 65536]);
+        let output = stream(to, c"w");
+        let path = util::c_path(&folder.at("file"));
+        // SAFETY: C strings.
+        let file = Stream(unsafe { libc::fopen(path.as_ptr(), c"w".as_ptr()) });
+        // SAFETY: an open stream.
+        unsafe { libc::fputs(c"more".as_ptr(), output.get()) };
+        let flusher = aside(coroutine, || {
+            // SAFETY: all streams.
+            unsafe { libc::fflush(null_mut()) }
+        });
+        let reader = aside(coroutine, move || {
+            a_moment();
+            a_moment();
+            read_all(from).len()
+        });
+        a_moment();
+        let mut lines = vec![format!("{}", file.close())];
+        // SAFETY: a descriptor of its own.
+        lines.push(format!("{}", stream(unsafe { libc::dup(to) }, c"w").close()));
+        lines.push(format!("{} {} {}", flusher(), output.close(), reader()));
+        lines
+    });
+}

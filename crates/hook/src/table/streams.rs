@@ -116,5 +116,10 @@ pub(super) const STREAMS: Family = Family {
             differs: "as `close`. While another thread flushes all streams (`fflush(NULL)`), one \
                       of a file blocks its worker until that is done",
         },
+        Row {
+            symbols: "fdopen _IO_fdopen fmemopen fopencookie open_memstream open_wmemstream",
+            how: "plain; a hop while somebody flushes all streams",
+            differs: "",
+        },
     ],
 };

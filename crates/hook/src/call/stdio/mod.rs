@@ -20,6 +20,7 @@
 //! The layout of a stream is public (`bits/types/struct_FILE.h`), since macros of old read it; its
 //! flags are part of that interface.
 
+mod all;
 mod formats;
 mod input;
 mod opened;

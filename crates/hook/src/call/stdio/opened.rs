@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_int};
 
 use libc::FILE;
 
+use super::all::is_listed;
 use super::plan::{KeepErrno, Way, way_to_end};
 use crate::call::descriptors::Closing;
 use crate::define::alias;
@@ -23,7 +24,11 @@ unsafe extern "C-unwind" fn fclose(stream: *mut FILE) -> c_int {
     let call = || real!(fclose(stream): fn(*mut FILE) -> c_int);
     let fd = number(stream);
     // What is looked at for it is not to be noted after the descriptor's end was told.
-    let way = if lisle_rt::can_suspend() { way_to_end(stream) } else { Way::Here(None) };
+    let way = match lisle_rt::can_suspend() {
+        true if is_listed() => Way::Elsewhere,
+        true => way_to_end(stream),
+        false => Way::Here(None),
+    };
     let _closing = Closing::new(fd);
     match way {
         Way::Here(_trial) => call(),

@@ -4,8 +4,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use libc::{FILE, size_t};
 
+use super::all::on_all;
 use super::plan::{self, AT_ONCE, Lock, Need, Stream, Way, standard};
-use crate::define::{alias, elsewhere};
+use crate::define::alias;
 use crate::real::real;
 
 /// What writing `bytes` may wait for; `ends_line` tells whether they have an end of line.
@@ -93,7 +94,7 @@ macro_rules! flushing {
             let call = || real!($name($($argument),*): fn($($kind),*) -> $result);
             if $stream.is_null() {
                 // All streams.
-                return lisle_rt::blocking(call);
+                return on_all(call);
             }
             let need = |stream: Stream| match stream.pending() {
                 0 => Need::Nothing,
@@ -119,13 +120,6 @@ alias! {
     _IO_setbuffer(stream: *mut FILE, place: *mut c_char, len: size_t) -> () = setbuffer;
     _IO_setvbuf(stream: *mut FILE, place: *mut c_char, mode: c_int, len: size_t) -> c_int =
         setvbuf;
-}
-
-elsewhere! {
-    _flushlbf() -> ();
-    _IO_flush_all() -> c_int;
-    _IO_flush_all_linebuffered() -> ();
-    fcloseall() -> c_int;
 }
 
 /// Bytes at most that messages of the C library add to those of the caller.

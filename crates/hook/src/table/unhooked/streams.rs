@@ -4,12 +4,6 @@ use crate::table::Unhooked;
 
 pub(super) const STREAMS: &[Unhooked] = &[
     Unhooked {
-        what: "stdio: making streams",
-        symbols: "fdopen _IO_fdopen fmemopen fopencookie open_memstream open_wmemstream",
-        why: "waits for the list of streams while another thread flushes all of them",
-        remedy: "`lisle::blocking` where others call `fflush(NULL)`",
-    },
-    Unhooked {
         what: "stdio: messages on standard error",
         symbols: "herror err errx verr verrx error error_at_line argp_error argp_failure argp_help \
                   argp_parse argp_state_help argp_usage getopt getopt_long getopt_long_only \
