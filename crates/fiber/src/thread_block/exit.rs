@@ -1,9 +1,9 @@
 //! Leaving a coroutine in the middle, by `pthread_exit` or by being cancelled.
 //!
 //! The C library unwinds the stack of such a thread, cleanup handlers and destructors included. At
-//! its end it jumps to where the thread's first function made ready for that, by a jump buffer whose
-//! address is in the control block. No function of the library's has run on a block of ours, so the
-//! buffer is made by hand: it leads to the top of the stack, and to a function that ends the
+//! its end it jumps to where the thread's first function made ready for that, by a jump buffer
+//! whose address is in the control block. No function of the library's has run on a block of ours,
+//! so the buffer is made by hand: it leads to the top of the stack, and to a function that ends the
 //! coroutine.
 //!
 //! That the buffer looks as expected is seen in the template thread, of which it is known where its
