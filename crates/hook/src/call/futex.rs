@@ -62,11 +62,15 @@ struct Futex {
 }
 
 impl Futex {
+    /// The C library's function does no more than this, which returns from one function less.
+    #[inline]
     fn plain(self) -> c_long {
         let Futex { word, op, value, timeout, second, third } = self;
         let args = [word as usize, op as usize, value as usize, timeout as usize];
         let [a, b, c, d] = args;
-        plain(libc::SYS_futex, [a, b, c, d, second as usize, third as usize])
+        let args = [a, b, c, d, second as usize, third as usize];
+        // SAFETY: the arguments of futex(2) are the caller's, who vouched for them.
+        outcome(unsafe { lisle_sys::syscall(libc::SYS_futex, args) }) as c_long
     }
 
     /// # Safety

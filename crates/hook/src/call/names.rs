@@ -1,6 +1,7 @@
 //! Name resolution, which happens inside of the C library and so on a spare carrier.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
+use std::net::IpAddr;
 
 use libc::{
     addrinfo, c_char, c_int, c_uchar, hostent, protoent, servent, sigevent, size_t, sockaddr,
@@ -19,10 +20,36 @@ type Place = *mut c_void;
 /// A list of requests.
 type Requests = *mut *mut c_void;
 
+elsewhere_if! {
+    getaddrinfo(node: Name, service: Name, hints: *const addrinfo, result: *mut *mut addrinfo)
+        -> c_int:
+        // SAFETY: null or C strings, by the caller's obligation.
+        unsafe { !(is_address(node) && is_number(service)) };
+}
+
+/// Whether a host is none or an address in digits, which nobody has to be asked about. Forms that
+/// only `inet_aton` takes are left to the C library.
+///
+/// # Safety
+/// Null or a C string.
+unsafe fn is_address(node: Name) -> bool {
+    // SAFETY: the caller's obligation.
+    let text = || unsafe { CStr::from_ptr(node) }.to_str().ok();
+    node.is_null() || text().is_some_and(|text| text.parse::<IpAddr>().is_ok())
+}
+
+/// Whether a service is none or a port in digits: names are in a file, or a server's to know.
+///
+/// # Safety
+/// As for [`is_address`].
+unsafe fn is_number(service: Name) -> bool {
+    // SAFETY: the caller's obligation.
+    service.is_null()
+        || unsafe { CStr::from_ptr(service) }.to_bytes().iter().all(u8::is_ascii_digit)
+}
+
 // Hosts.
 elsewhere! {
-    getaddrinfo(node: Name, service: Name, hints: *const addrinfo, result: *mut *mut addrinfo)
-        -> c_int;
     getnameinfo(
         address: *const sockaddr,
         len: socklen_t,

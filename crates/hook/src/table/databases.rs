@@ -7,7 +7,12 @@ pub(super) const HOSTS: Family = Family {
     title: "Names of hosts",
     rows: &[
         Row {
-            symbols: "getaddrinfo getnameinfo gethostbyname gethostbyname2 gethostbyaddr \
+            symbols: "getaddrinfo",
+            how: "a hop, unless host and service are in digits",
+            differs: "",
+        },
+        Row {
+            symbols: "getnameinfo gethostbyname gethostbyname2 gethostbyaddr \
                       gethostbyname_r gethostbyname2_r gethostbyaddr_r gethostent gethostent_r \
                       sethostent endhostent gethostid sethostid",
             how: "a hop",
