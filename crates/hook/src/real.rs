@@ -113,9 +113,20 @@ pub(crate) fn outcome(result: Result<usize, Errno>) -> isize {
     match result {
         Ok(value) => value as isize,
         Err(errno) => {
+            if errno == Errno::INTR {
+                cancellation_point();
+            }
             set_errno(errno);
             -1
         }
+    }
+}
+
+/// Where a coroutine is cancelled that was asked to end while it waited: does not return then.
+#[cold]
+pub(crate) fn cancellation_point() {
+    if lisle_rt::cancel::is_cancelled() {
+        real!(pthread_testcancel(): fn() -> ());
     }
 }
 

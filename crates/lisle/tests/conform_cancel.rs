@@ -331,3 +331,52 @@ fn waiting_for_locks_of_c() {
         std::thread::spawn(all).join().unwrap();
     });
 }
+
+/// A coroutine that runs C code, as those of Rust do not let themselves be cancelled: std aborts.
+#[test]
+fn coroutines_that_wait() {
+    const WAITS: c_int = 8;
+    if util::threads() {
+        eprintln!("coroutines are OS threads here, of which the other tests are");
+        return;
+    }
+    on_workers(|| {
+        let library = util::load("cancel_coroutine.c", &[]);
+        type Scene = *mut c_void;
+        // SAFETY: the functions have these types.
+        let (begin, began, body, cancel, cleaned, size) = unsafe {
+            let begin: extern "C" fn(Scene, c_int, c_int) = library.get("scene_begin");
+            let began: extern "C" fn(Scene) -> c_int = library.get("scene_began");
+            let body: extern "C-unwind" fn(Scene) = library.get("scene_body");
+            let cancel: extern "C" fn(Scene) -> c_int = library.get("scene_cancel");
+            let cleaned: extern "C" fn(Scene) -> c_int = library.get("scene_cleaned");
+            let size: extern "C" fn() -> c_int = library.get("scene_size");
+            (begin, began, body, cancel, cleaned, size)
+        };
+        let runtime = lisle_rt::Runtime::get_or_start().unwrap().unwrap();
+        for which in 0..WAITS {
+            for early in [false, true] {
+                let (ours, _theirs) = UnixStream::pair().unwrap();
+                let mut scene = vec![0_u64; size() as usize / 8 + 1];
+                let place = scene.as_mut_ptr().expose_provenance();
+                let scene = || std::ptr::with_exposed_provenance_mut::<c_void>(place);
+                begin(scene(), which, ours.as_raw_fd());
+                // SAFETY: the scene is joined before it goes. It unwinds by the C library's means,
+                // for which the frames between are made.
+                let task = unsafe {
+                    let run = move || {
+                        body(std::ptr::with_exposed_provenance_mut(place));
+                    };
+                    runtime.spawn(None, Some(1 << 20), run).unwrap()
+                };
+                util::yield_until(|| began(scene()) != 0);
+                if !early {
+                    util::a_moment();
+                }
+                assert_eq!(cancel(scene()), 0);
+                task.join();
+                assert_eq!(cleaned(scene()), 12, "wait {which}, early {early}");
+            }
+        }
+    });
+}

@@ -7,7 +7,7 @@
 //! ```text layers
 //! 1  config section mask    no more than a word or two
 //! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
-//! 2  rest directed signals    what carriers and coroutines block, and what strikes them
+//! 2  rest directed signals cancel    what carriers and coroutines block, and what strikes them
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
@@ -34,10 +34,10 @@ pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variab
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Inherited, Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, closed, closing,
-    current, current_name, descriptor, install, is_main_thread, lot, main_begins, park, pin,
-    request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread_id, unpin,
-    yield_now,
+    Inherited, Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel, closed,
+    closing, current, current_name, descriptor, install, is_main_thread, lot, main_begins, park,
+    pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread_id,
+    unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

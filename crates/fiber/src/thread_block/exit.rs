@@ -11,6 +11,7 @@
 
 use std::arch::asm;
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where in control blocks the address of the buffer is, and the state of cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,10 @@ struct Buffer {
     /// in the outermost.
     rest: [usize; 5],
 }
+
+/// Bits of the state: a request is there, and is to be acted upon.
+const CANCELING: u32 = 4;
+const CANCELED: u32 = 8;
 
 const RSP: usize = 6;
 const RIP: usize = 7;
@@ -103,6 +108,26 @@ impl Exit {
             ((base + self.buffer) as *mut usize).write(place);
             ((base + self.state) as *mut usize).write(state);
         }
+    }
+
+    /// Notes that the coroutine is to be cancelled, as `pthread_cancel` does.
+    ///
+    /// # Safety
+    /// The control block at `base` is one of ours.
+    pub(super) unsafe fn cancel(self, base: usize) {
+        // SAFETY: the caller's obligation; the library changes the word by atomic operations.
+        unsafe { AtomicU32::from_ptr((base + self.state) as *mut u32) }
+            .fetch_or(CANCELING | CANCELED, Ordering::Relaxed);
+    }
+
+    /// Whether that was noted.
+    ///
+    /// # Safety
+    /// As for [`cancel`](Self::cancel).
+    pub(super) unsafe fn is_cancelled(self, base: usize) -> bool {
+        // SAFETY: as above.
+        let state = unsafe { AtomicU32::from_ptr((base + self.state) as *mut u32) };
+        state.load(Ordering::Relaxed) & CANCELED != 0
     }
 
     /// Index of the word that holds the state of cancellation.

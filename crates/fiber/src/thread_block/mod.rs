@@ -286,6 +286,20 @@ impl Blocks {
         }
     }
 
+    /// Notes in a block that its coroutine is to be cancelled.
+    pub fn cancel(&self, block: &ThreadBlock) {
+        if let Some(exit) = self.template.exit {
+            // SAFETY: a block of ours, armed when it was built; blocks are never freed.
+            unsafe { exit.cancel(block.fs) };
+        }
+    }
+
+    /// Whether that was noted.
+    pub fn is_cancelled(&self, block: &ThreadBlock) -> bool {
+        // SAFETY: as above.
+        self.template.exit.is_some_and(|exit| unsafe { exit.is_cancelled(block.fs) })
+    }
+
     /// To be called by the landing, first of all: the block is as before, but for what ran on it.
     ///
     /// # Safety

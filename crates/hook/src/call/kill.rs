@@ -1,10 +1,11 @@
-//! `pthread_kill`, `pthread_sigqueue` and `raise`: signals to one thread, which may be a coroutine.
+//! `pthread_kill`, `pthread_sigqueue`, `raise`: signals to one thread, which may be a coroutine;
+//! and `pthread_cancel`.
 //!
 //! The kernel does not know coroutines: what is sent to one waits in the runtime until it can take
 //! it. A signal that it raises itself and does not block strikes the OS thread at once, as ever.
 
 use libc::{EINVAL, c_int, pthread_t, sigval};
-use lisle_rt::signals;
+use lisle_rt::{cancel, signals};
 
 use crate::real::real;
 
@@ -50,6 +51,27 @@ unsafe extern "C-unwind" fn pthread_sigqueue(
             pthread_sigqueue(thread, signal, value): fn(pthread_t, c_int, sigval) -> c_int
         ),
     }
+}
+
+/// See pthread_cancel(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn pthread_cancel(thread: pthread_t) -> c_int {
+    // SAFETY: the caller's obligation.
+    match unsafe { cancel::cancel(thread) } {
+        Some(()) => 0,
+        None => real!(pthread_cancel(thread): fn(pthread_t) -> c_int),
+    }
+}
+
+/// See pthread_setcancelstate(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int {
+    const PTHREAD_CANCEL_ENABLE: c_int = 0;
+    let result = real!(pthread_setcancelstate(state, old): fn(c_int, *mut c_int) -> c_int);
+    if result == 0 {
+        cancel::refuses(state != PTHREAD_CANCEL_ENABLE);
+    }
+    result
 }
 
 /// See raise(3).

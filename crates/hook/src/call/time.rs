@@ -3,7 +3,7 @@
 use libc::{clockid_t, timespec, useconds_t};
 use lisle_sys::{Errno, clock};
 
-use crate::real::{outcome, real};
+use crate::real::{cancellation_point, outcome, real};
 
 /// See sleep(3).
 #[unsafe(no_mangle)]
@@ -14,7 +14,10 @@ unsafe extern "C-unwind" fn sleep(seconds: u32) -> u32 {
     match suspend(u64::from(seconds) * 1_000_000_000) {
         Ok(()) => 0,
         // Whole seconds, as the C library has it.
-        Err(left) => (left / 1_000_000_000) as u32,
+        Err(left) => {
+            cancellation_point();
+            (left / 1_000_000_000) as u32
+        }
     }
 }
 
@@ -73,18 +76,18 @@ pub(super) unsafe extern "C-unwind" fn clock_nanosleep(
         if let Err(left) = suspend(nanos) {
             // SAFETY: null or a live place, by the caller's obligation.
             unsafe { tell(left, rest) };
-            return libc::EINTR;
+            return interrupted();
         }
     } else if id == libc::CLOCK_MONOTONIC {
         if !lisle_rt::sleep_unless_interrupted(nanos) {
-            return libc::EINTR;
+            return interrupted();
         }
     } else {
         // The other clocks may be set, or run on while the machine sleeps.
         while let Some(left) = nanos.checked_sub(now(id)).filter(|left| *left > 0) {
             const LOOK_AGAIN: u64 = 1_000_000_000;
             if suspend(left.min(LOOK_AGAIN)).is_err() {
-                return libc::EINTR;
+                return interrupted();
             }
         }
     }
@@ -124,4 +127,10 @@ fn now(id: clockid_t) -> u64 {
     // SAFETY: a live place; the clock exists.
     unsafe { libc::clock_gettime(id, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The result of a sleep that a signal has ended.
+fn interrupted() -> i32 {
+    cancellation_point();
+    libc::EINTR
 }

@@ -29,6 +29,11 @@ pub(super) const THREADS: Family = Family {
             differs: "joining a coroutine's `pthread_self` never ends",
         },
         Row {
+            symbols: "pthread_cancel pthread_setcancelstate",
+            how: "of a coroutine: noted, and its wait is ended, if it does not refuse",
+            differs: "always deferred; calls that wait on a spare carrier end first",
+        },
+        Row {
             symbols: "syscall",
             how: "`SYS_futex`, private words: wait and wake, with and without bitset, in the lot \
                   and in the kernel both. Requeue, wake-op: coroutines are woken instead of moved. \

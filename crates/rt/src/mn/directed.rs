@@ -34,11 +34,12 @@ use lisle_core::Cause;
 use lisle_sys::signal::{self, set_of};
 use lisle_sys::{Errno, thread};
 
+use super::cancel;
 use super::current;
 use super::mask::LOOK;
 use super::section::SpinLock;
 use super::shared::started;
-use super::task::Task;
+use super::task::{Ran, Task};
 use super::worker::Alarm;
 
 /// The end of a wait by a signal; see `Wait::suspend`.
@@ -128,6 +129,14 @@ pub(crate) fn send(task: &'static Task, signal: i32, info: libc::siginfo_t) -> R
         kick(task, signal, thread_of(task));
     }
     Ok(())
+}
+
+/// Ends the wait of a coroutine, or its next one, so that it looks what is wanted of it.
+pub(crate) fn look(task: &'static Task) {
+    task.mask.set(LOOK);
+    thread::barrier();
+    let ticket = task.wait.ticket();
+    (Alarm { task, ticket }).wake(INTERRUPT);
 }
 
 /// The OS thread that the coroutine last ran on.
@@ -226,6 +235,9 @@ pub(crate) fn deliver(task: &'static Task) {
     task.mask.clear(LOOK);
     if started().is_none() {
         return;
+    }
+    if cancel::wants_end(task) {
+        task.ran.set(Ran::Interrupting);
     }
     let mut left = pending(task) & !task.mask.blocked();
     while left != 0 {

@@ -1,5 +1,6 @@
 //! M:N mode; see the crate.
 
+pub mod cancel;
 mod carrier;
 mod current;
 pub mod descriptor;

@@ -192,7 +192,7 @@ pub fn interrupts(always: bool) -> bool {
 ///
 /// # Safety
 /// The thread exists, or did and was not joined.
-unsafe fn coroutine_of(thread: libc::pthread_t) -> Option<&'static Task> {
+pub(crate) unsafe fn coroutine_of(thread: libc::pthread_t) -> Option<&'static Task> {
     started()?;
     // SAFETY: the caller's obligation.
     if !unsafe { lisle_fiber::is_block(thread as usize) } {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::cancel;
 use super::current;
 use super::lot;
 use super::shared::{Shared, shared};
@@ -125,6 +126,7 @@ unsafe fn end(task: &'static Task) -> ! {
     unsafe {
         task.drop_name();
         blocks.run_destructors();
+        cancel::end(task);
         signals::end(task);
     }
     task.parker.store(0, Ordering::Relaxed);

@@ -54,6 +54,8 @@ pub(crate) struct Task {
     pub(crate) lives: Cell<u32>,
     /// Signal handlers that run on it; see `signals`.
     pub(crate) handlers: Handlers,
+    /// Whether it has told the C library not to cancel it; see `cancel`.
+    pub(crate) refuses_cancel: Cell<bool>,
     /// Its own alternate signal stack, if its word says so.
     pub(crate) alternate: Cell<Alternate>,
     /// Signals sent to it that it has not taken yet; see `directed`. Written under the lock there.
@@ -143,6 +145,7 @@ impl Task {
             native: Cell::new(0),
             stays: Cell::new(0),
             handlers: Handlers::default(),
+            refuses_cancel: Cell::new(false),
             alternate: Cell::new(Alternate::NONE),
             pending: AtomicU64::new(0),
             awaited: AtomicU64::new(0),

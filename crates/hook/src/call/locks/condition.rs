@@ -26,7 +26,7 @@ use lisle_sys::{clock, syscall};
 
 use super::deadline::{Deadline, until};
 use super::mutex;
-use crate::real::real;
+use crate::real::{cancellation_point, real};
 
 /// A condition variable that is not shared between processes.
 #[repr(C)]
@@ -90,6 +90,11 @@ impl Line for Waiter<'_> {
         let deadline = deadline.as_ref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: both live.
         unsafe { sleep_cancellably(word.as_ptr(), deadline) };
+    }
+
+    /// By cancellation alone: a condition is waited for through all signals.
+    fn interrupted(&self) -> bool {
+        lisle_rt::cancel::is_cancelled()
     }
 
     fn give_up(&self, _: &mut Waiters<'_>) {
@@ -167,6 +172,12 @@ unsafe fn wait(
     }
     match (take_back.now(), parked) {
         (0, Parked::TimedOut) => libc::ETIMEDOUT,
+        (0, Parked::Interrupted) => {
+            // With the mutex, as cleanup handlers expect it. If it does not want to be cancelled,
+            // it has woken for no reason.
+            cancellation_point();
+            0
+        }
         (result, _) => result,
     }
 }

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use lisle_sys::{Errno, clock, futex};
 
-use super::current;
+use super::{current, signals};
 use queue::bucket;
 
 pub use park::{Line, Parked, Until, park, with_waiters};
@@ -57,7 +57,6 @@ pub fn wait(
     }
     impl Line for Futex<'_> {
         const SETTLES: bool = false;
-        const INTERRUPTIBLE: bool = true;
         fn admit(&self, _: &mut Waiters<'_>) -> bool {
             self.word.load(Ordering::SeqCst) == self.expected
         }
@@ -67,6 +66,9 @@ pub fn wait(
                 Some(deadline) if deadline > clock::now() => Until::At(deadline),
                 Some(_) => Until::Past,
             }
+        }
+        fn interrupted(&self) -> bool {
+            signals::interrupts(false)
         }
         fn give_up(&self, _: &mut Waiters<'_>) {}
     }

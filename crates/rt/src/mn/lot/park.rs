@@ -16,9 +16,9 @@ use lisle_core::Cause;
 use lisle_sys::futex;
 
 use super::queue::{Bucket, Node, Sleeper, Waiters, bucket};
+use crate::mn::current;
 use crate::mn::directed::INTERRUPT;
 use crate::mn::wait::Wait;
-use crate::mn::{current, signals};
 
 /// How a wait in line ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,10 +52,6 @@ pub trait Line {
     /// the lock. Then the woken one goes on after that.
     const SETTLES: bool = true;
 
-    /// Whether the wait of a coroutine ends when a signal's handler has run that does not restart
-    /// calls.
-    const INTERRUPTIBLE: bool = false;
-
     /// Whether to wait. Otherwise the waiter has what it wants.
     fn admit(&self, others: &mut Waiters<'_>) -> bool;
 
@@ -74,6 +70,11 @@ pub trait Line {
     /// may unwind.
     fn sleep(&self, word: &AtomicU32, deadline: Option<u64>) {
         let _ = futex::wait(word, 0, deadline);
+    }
+
+    /// Whether the wait of a coroutine is over that a signal or the like has interrupted.
+    fn interrupted(&self) -> bool {
+        false
     }
 
     /// The waiter was taken out of the queue without having been woken.
@@ -122,7 +123,7 @@ fn park_coroutine<L: Line>(address: usize, mask: u32, line: &L, mut wait: Wait) 
             }
             return leave(bucket, line, refused, Parked::Woken);
         }
-        let interrupted = cause == INTERRUPT && signals::interrupts(false) && L::INTERRUPTIBLE;
+        let interrupted = cause == INTERRUPT && line.interrupted();
         let next = bucket.with(address, |others| {
             // SAFETY: the node is ours, queued once, and the lock is held.
             if !unsafe { others.has(place) } {
