@@ -136,14 +136,16 @@ impl ReadWrite {
     /// Wakes up to `count` of a kind; returns how many there were.
     fn wake(&self, waiters: &mut Waiters<'_>, mask: u32, count: u32) -> u32 {
         let queued = self.queued(mask == WRITES);
-        let there = queued.load(Ordering::Relaxed).min(count);
+        let there = queued.load(Ordering::Relaxed);
         // Looking for those who are not there would be a walk through the whole queue.
-        if there != 0 {
-            let woken = waiters.wake(mask, there as usize);
-            debug_assert_eq!(woken, there as usize);
-            change_by(queued, -(there as i32));
+        if there == 0 {
+            return 0;
         }
-        there
+        let wanted = there.min(count);
+        let woken = waiters.wake(mask, wanted as usize) as u32;
+        // In the child of a fork those are missing who wait in the parent.
+        queued.store(if woken < wanted { 0 } else { there - woken }, Ordering::Relaxed);
+        woken
     }
 
     fn address(&self) -> usize {
@@ -215,7 +217,8 @@ impl ReadWrite {
     }
 
     fn unlock(&self) -> i32 {
-        let writes = self.is_mine();
+        // Not who has it: in the child of a fork that has another id.
+        let writes = self.state.load(Ordering::Relaxed) & WRITER != 0;
         if writes {
             self.writer.store(0, Ordering::Relaxed);
         }

@@ -19,6 +19,7 @@
 //!
 //! C's own objects use the same queues in another way, see `park`.
 
+mod generation;
 mod park;
 mod queue;
 
@@ -29,9 +30,9 @@ use lisle_sys::{Errno, clock, futex};
 use super::current;
 use queue::bucket;
 
+pub(crate) use generation::forget_after_fork;
 pub use park::{Line, Parked, Until, park, with_waiters};
 pub use queue::Waiters;
-pub(crate) use queue::forget_after_fork;
 
 /// Matches every waiter.
 pub const ANY: u32 = u32::MAX;
