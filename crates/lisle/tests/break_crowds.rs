@@ -64,7 +64,7 @@ impl Place {
         while self.round.load(Ordering::Relaxed) == seen {
             // SAFETY: live objects; the mutex is held.
             let result = unsafe {
-                if way % 2 == 0 {
+                if way.is_multiple_of(2) {
                     libc::pthread_cond_wait(self.condition.get(), self.mutex.get())
                 } else {
                     libc::pthread_cond_timedwait(self.condition.get(), self.mutex.get(), &time)

@@ -34,7 +34,7 @@ fn forked(body: impl FnOnce() -> c_int) -> String {
 fn waiting<F: Fn() + Clone + Send + 'static>(count: usize, wait: F) -> Vec<Actor<()>> {
     let start = |number| {
         let wait = wait.clone();
-        Actor::spawn(number, move || wait())
+        Actor::spawn(number, wait)
     };
     (0..count).map(start).collect()
 }
@@ -262,6 +262,44 @@ fn handlers_of_forks_give_back_a_mutex_with_waiters() {
         .unwrap();
         stop.store(1, Ordering::Relaxed);
         others.into_iter().for_each(Actor::join);
+    });
+    ended.expect_return();
+}
+
+/// A child that runs no handlers of forks gives back a mutex for which others of the parent wait.
+#[test]
+fn a_fork_that_the_c_library_does_not_see() {
+    let ended = in_child(&[], || {
+        let all = || {
+            let shared = Arc::new(mutex(libc::PTHREAD_MUTEX_NORMAL, Trait::None));
+            lock(&shared);
+            let theirs = Arc::clone(&shared);
+            let others = waiting(6, move || {
+                lock(&theirs);
+                unlock(&theirs);
+            });
+            let_them_wait();
+            // SAFETY: the child goes on with this thread alone, and ends; a live place.
+            unsafe {
+                let pid = libc::syscall(libc::SYS_fork) as libc::pid_t;
+                assert!(pid >= 0);
+                if pid == 0 {
+                    libc::alarm(10);
+                    for _ in 0..3 {
+                        unlock(&shared);
+                        lock(&shared);
+                    }
+                    libc::_exit(7);
+                }
+                let mut status = 0;
+                while libc::waitpid(pid, &raw mut status, 0) != pid {}
+                assert_eq!(status, 0x700);
+            }
+            unlock(&shared);
+            others.into_iter().for_each(Actor::join);
+        };
+        all();
+        lisle::Builder::new().stack_size(1 << 20).spawn(all).unwrap().join().unwrap();
     });
     ended.expect_return();
 }

@@ -18,7 +18,7 @@ use util::c_locks::{
     Condition, Mutex, ReadWrite, Semaphore, Trait, condition, moment, mutex, read_write, semaphore,
 };
 use util::signal::{install, kill_process, mask};
-use util::{Random, alone_in_child, scaled, threads};
+use util::{Actor, Random, alone_in_child, scaled, threads};
 
 static SEMAPHORE: AtomicPtr<libc::sem_t> = AtomicPtr::new(null_mut());
 static POSTED: AtomicU64 = AtomicU64::new(0);
@@ -37,7 +37,7 @@ extern "C" fn posts(_: c_int) {
         }
         libc::write(INTO.load(Ordering::Relaxed), [0_u8].as_ptr().cast(), 1);
         let target = TARGETS[number % TARGETS.len()].load(Ordering::Relaxed);
-        if target != 0 && number % 3 == 0 {
+        if target != 0 && number.is_multiple_of(3) {
             libc::pthread_kill(target, SIGUSR2);
         }
         *libc::__errno_location() = error;
@@ -137,11 +137,8 @@ fn forks() {
             libc::_exit(7);
         }
         let mut status = 0;
-        loop {
-            match libc::waitpid(pid, &raw mut status, 0) {
-                -1 => assert_eq!(*libc::__errno_location(), libc::EINTR),
-                _ => break,
-            }
+        while libc::waitpid(pid, &raw mut status, 0) == -1 {
+            assert_eq!(*libc::__errno_location(), libc::EINTR);
         }
         assert_eq!(status, 0x700);
     }
@@ -179,26 +176,11 @@ fn live(things: &Arc<Things>, seed: u64, steps: usize) -> u64 {
     taken
 }
 
-fn storm(count: usize, steps: usize) {
-    let things = Arc::new(Things {
-        mutex: mutex(libc::PTHREAD_MUTEX_ERRORCHECK, Trait::None),
-        condition: condition(libc::CLOCK_REALTIME, 0),
-        lock: read_write(2, 0),
-        semaphore: semaphore(0, 0),
-        counts: [const { AtomicU64::new(0) }; 2],
-        right: [const { AtomicU64::new(0) }; 2],
-        stop: AtomicBool::new(false),
-    });
-    SEMAPHORE.store(things.semaphore.get(), Ordering::Relaxed);
-    let (from, into) = UnixStream::pair().unwrap();
-    into.set_nonblocking(true).unwrap();
-    INTO.store(into.into_raw_fd(), Ordering::Relaxed);
-    install(SIGUSR1, posts, libc::SA_RESTART);
-    install(SIGUSR2, counts, libc::SA_RESTART);
-    install(44, counts, libc::SA_RESTART);
-    let targets: Vec<_> = (0..TARGETS.len())
+/// Coroutines to which signals are sent; they end when they are told to.
+fn targets(things: &Arc<Things>) -> Vec<lisle::JoinHandle<u64>> {
+    (0..TARGETS.len())
         .map(|own| {
-            let things = Arc::clone(&things);
+            let things = Arc::clone(things);
             lisle::spawn(move || {
                 // SAFETY: a plain call.
                 TARGETS[own].store(unsafe { libc::pthread_self() }, Ordering::Relaxed);
@@ -210,10 +192,14 @@ fn storm(count: usize, steps: usize) {
                 taken
             })
         })
-        .collect();
-    let senders: Vec<_> = (0..2)
+        .collect()
+}
+
+/// A coroutine and an OS thread that send signals.
+fn senders(things: &Arc<Things>) -> Vec<Actor<()>> {
+    (0..2)
         .map(|own| {
-            let things = Arc::clone(&things);
+            let things = Arc::clone(things);
             let body = move || {
                 let mut random = Random::new(own);
                 while !things.stop.load(Ordering::Relaxed) {
@@ -232,9 +218,30 @@ fn storm(count: usize, steps: usize) {
                     thread::sleep(Duration::from_micros(random.below(150) as u64));
                 }
             };
-            util::Actor::spawn(own as usize, body)
+            Actor::spawn(own as usize, body)
         })
-        .collect();
+        .collect()
+}
+
+fn storm(count: usize, steps: usize) {
+    let things = Arc::new(Things {
+        mutex: mutex(libc::PTHREAD_MUTEX_ERRORCHECK, Trait::None),
+        condition: condition(libc::CLOCK_REALTIME, 0),
+        lock: read_write(2, 0),
+        semaphore: semaphore(0, 0),
+        counts: [const { AtomicU64::new(0) }; 2],
+        right: [const { AtomicU64::new(0) }; 2],
+        stop: AtomicBool::new(false),
+    });
+    SEMAPHORE.store(things.semaphore.get(), Ordering::Relaxed);
+    let (from, into) = UnixStream::pair().unwrap();
+    into.set_nonblocking(true).unwrap();
+    INTO.store(into.into_raw_fd(), Ordering::Relaxed);
+    install(SIGUSR1, posts, libc::SA_RESTART);
+    install(SIGUSR2, counts, libc::SA_RESTART);
+    install(44, counts, libc::SA_RESTART);
+    let targets = targets(&things);
+    let senders = senders(&things);
     let drain = {
         let things = Arc::clone(&things);
         lisle::spawn(move || {
@@ -252,7 +259,7 @@ fn storm(count: usize, steps: usize) {
         .collect();
     let mut taken: u64 = actors.into_iter().map(|actor| actor.join().unwrap()).sum();
     things.stop.store(true, Ordering::Relaxed);
-    senders.into_iter().for_each(util::Actor::join);
+    senders.into_iter().for_each(Actor::join);
     taken += targets.into_iter().map(|target| target.join().unwrap()).sum::<u64>();
     drain.join().unwrap();
     // SAFETY: a live semaphore.
