@@ -17,7 +17,7 @@ fn as_from_the_c_library() {
         // SAFETY: the function has this type, and the library stays.
         let function: extern "C" fn(*mut c_char, usize) = unsafe { library.get("lock_results") };
         let says = move || {
-            let mut text = vec![0_u8; 1 << 16];
+            let mut text = vec![0_u8; 1 << 18];
             function(text.as_mut_ptr().cast(), text.len());
             CStr::from_bytes_until_nul(&text).unwrap().to_string_lossy().into_owned()
         };

@@ -152,10 +152,14 @@ impl Futex {
         }
         let count = self.value as usize;
         if lisle_rt::can_suspend() {
-            return lot::wake(self.word, count, mask, |rest| {
+            let woken = lot::wake(self.word, count, mask, |rest| {
                 let rest = Futex { value: rest as u32, ..self };
                 usize::try_from(rest.plain()).unwrap_or(0)
-            }) as c_long;
+            });
+            if woken != 0 {
+                lot::after_waking();
+            }
+            return woken as c_long;
         }
         // Outside of coroutines the plain call comes first, whoever waits in it.
         let woken = self.plain();

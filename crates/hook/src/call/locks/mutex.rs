@@ -179,16 +179,19 @@ impl Mutex {
         }
         // The last touch: somebody else may lock it now, and destroy it.
         if self.lock.swap(0, Ordering::Release) > 1 {
-            wake_one(&raw const self.lock);
+            wake_one(&raw const self.lock, leaving);
         }
         0
     }
 }
 
+/// Wakes one, and lets it run first now and then if the caller `may_suspend`.
 #[cold]
-fn wake_one(word: *const AtomicU32) {
+fn wake_one(word: *const AtomicU32, may_suspend: bool) {
     if lot::wake_coroutines(word.cast(), 1) == 0 {
         futex::wake_at(word.cast(), 1);
+    } else if may_suspend {
+        lot::after_waking();
     }
 }
 

@@ -136,14 +136,16 @@ impl ReadWrite {
     /// Wakes up to `count` of a kind; returns how many there were.
     fn wake(&self, waiters: &mut Waiters<'_>, mask: u32, count: u32) -> u32 {
         let queued = self.queued(mask == WRITES);
-        let there = queued.load(Ordering::Relaxed).min(count);
+        let there = queued.load(Ordering::Relaxed);
         // Looking for those who are not there would be a walk through the whole queue.
-        if there != 0 {
-            let woken = waiters.wake(mask, there as usize);
-            debug_assert_eq!(woken, there as usize);
-            change_by(queued, -(there as i32));
+        if there == 0 {
+            return 0;
         }
-        there
+        let wanted = there.min(count);
+        let woken = waiters.wake(mask, wanted as usize) as u32;
+        // In the child of a fork those are missing who wait in the parent.
+        queued.store(if woken < wanted { 0 } else { there - woken }, Ordering::Relaxed);
+        woken
     }
 
     fn address(&self) -> usize {
@@ -171,9 +173,10 @@ impl ReadWrite {
             .is_ok()
     }
 
-    /// Enters, or says why not. `deadline` is asked when the caller has to wait; None from it is
-    /// `EINVAL`.
-    fn lock(&self, writes: bool, deadline: impl FnOnce() -> Option<Option<Deadline>>) -> i32 {
+    /// Enters, or says why not. A deadline that is none is `EINVAL`, also if the lock is free.
+    #[inline]
+    fn lock(&self, writes: bool, deadline: Option<Option<Deadline>>) -> i32 {
+        let Some(deadline) = deadline else { return libc::EINVAL };
         if self.is_mine() {
             return libc::EDEADLK;
         }
@@ -181,7 +184,6 @@ impl ReadWrite {
             return libc::EAGAIN;
         }
         if !self.enter(writes) {
-            let Some(deadline) = deadline() else { return libc::EINVAL };
             let mask = if writes { WRITES } else { READS };
             let wish = Wish { lock: self, writes, deadline };
             if lot::park(self.address(), mask, &wish) == Parked::TimedOut {
@@ -215,7 +217,8 @@ impl ReadWrite {
     }
 
     fn unlock(&self) -> i32 {
-        let writes = self.is_mine();
+        // Not who has it: in the child of a fork that has another id.
+        let writes = self.state.load(Ordering::Relaxed) & WRITER != 0;
         if writes {
             self.writer.store(0, Ordering::Relaxed);
         }
@@ -284,29 +287,27 @@ macro_rules! locking {
 }
 
 /// No deadline.
-fn never() -> Option<Option<Deadline>> {
-    Some(None)
-}
+const NEVER: Option<Option<Deadline>> = Some(None);
 
 locking! {
-    pthread_rwlock_rdlock(): false, true, never;
-    __pthread_rwlock_rdlock(): false, true, never;
-    pthread_rwlock_wrlock(): true, true, never;
-    __pthread_rwlock_wrlock(): true, true, never;
+    pthread_rwlock_rdlock(): false, true, NEVER;
+    __pthread_rwlock_rdlock(): false, true, NEVER;
+    pthread_rwlock_wrlock(): true, true, NEVER;
+    __pthread_rwlock_wrlock(): true, true, NEVER;
     pthread_rwlock_timedrdlock(time: *const timespec): false, true,
         // SAFETY: a live timespec, by the caller's obligation.
-        || unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);
+        unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);
     pthread_rwlock_timedwrlock(time: *const timespec): true, true,
         // SAFETY: as above.
-        || unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);
+        unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);
     pthread_rwlock_clockrdlock(clock: clockid_t, time: *const timespec): false,
         Deadline::knows(clock),
         // SAFETY: as above.
-        || unsafe { Deadline::read(clock, time) }.map(Some);
+        unsafe { Deadline::read(clock, time) }.map(Some);
     pthread_rwlock_clockwrlock(clock: clockid_t, time: *const timespec): true,
         Deadline::knows(clock),
         // SAFETY: as above.
-        || unsafe { Deadline::read(clock, time) }.map(Some);
+        unsafe { Deadline::read(clock, time) }.map(Some);
 }
 
 /// Defines hooks that never wait.

@@ -85,8 +85,12 @@ impl Semaphore {
         // The last touch: somebody may take it now, and destroy the semaphore.
         let data = self.data.fetch_update(Ordering::SeqCst, Ordering::Relaxed, add);
         let data = data.map_err(|_| Errno(libc::EOVERFLOW))?;
-        if data >= WAITER && lot::wake_coroutines(word, 1) == 0 {
-            futex::wake_at(word, 1);
+        if data >= WAITER {
+            if lot::wake_coroutines(word, 1) == 0 {
+                futex::wake_at(word, 1);
+            } else {
+                lot::after_waking();
+            }
         }
         Ok(0)
     }

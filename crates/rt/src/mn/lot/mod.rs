@@ -19,19 +19,21 @@
 //!
 //! C's own objects use the same queues in another way, see `park`.
 
+mod generation;
 mod park;
 mod queue;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lisle_sys::{Errno, clock, futex};
 
-use super::{current, signals};
+use super::{current, signals, turn};
 use queue::bucket;
 
+pub(crate) use generation::forget_after_fork;
 pub use park::{Line, Parked, Until, park, with_waiters};
 pub use queue::Waiters;
-pub(crate) use queue::forget_after_fork;
 
 /// Matches every waiter.
 pub const ANY: u32 = u32::MAX;
@@ -121,4 +123,25 @@ pub fn wake(
 /// who knows whether there are any.
 pub fn wake_coroutines(address: *const u32, count: usize) -> usize {
     wake(address, count, ANY, |_| 0)
+}
+
+thread_local! {
+    /// How often the running coroutine has woken others since it gave way to them.
+    static WOKEN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// To be called by a hook that has woken others, when it has nothing left to do but return.
+///
+/// The woken ones have yet to take what they were woken for: a lock, say. A coroutine that wants it
+/// back at once has it before them, and if it suspends only while it has it, so it goes on for
+/// ever: where a thread is preempted at some time, a coroutine is not. So every few times it lets
+/// them run first.
+#[inline]
+pub fn after_waking() {
+    const OFTEN: u32 = 8;
+    let woken = WOKEN.get() + 1;
+    WOKEN.set(woken % OFTEN);
+    if woken == OFTEN && current::suspendable().is_some() {
+        turn::yield_now();
+    }
 }

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use lisle_core::Cause;
 use lisle_sys::futex;
 
+use super::generation;
 use super::queue::{Bucket, Node, Sleeper, Waiters, bucket};
 use crate::mn::current;
 use crate::mn::directed::INTERRUPT;
@@ -196,6 +197,7 @@ fn park_thread(address: usize, mask: u32, line: &impl Line) -> Parked {
 
 /// Queues the node if there is something to wait for.
 fn enter(bucket: &Bucket, address: usize, line: &impl Line, place: NonNull<Node>) -> bool {
+    generation::begin();
     bucket.waiters.fetch_add(1, Ordering::SeqCst);
     let waits = bucket.with(address, |others| {
         let waits = line.admit(others);

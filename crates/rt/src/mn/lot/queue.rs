@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering, fence};
 use lisle_core::{Cause, List, Woken};
 use lisle_sys::futex;
 
+use super::generation;
 use crate::mn::section::RawSpin;
 use crate::mn::task::Task;
 use crate::mn::wait::make_ready;
@@ -75,7 +76,7 @@ pub(super) fn bucket(address: usize) -> &'static Bucket {
 }
 
 /// Empties the lot, in the child of a fork: who waits in it does not exist there.
-pub(crate) fn forget_after_fork() {
+pub(super) fn forget_all() {
     for bucket in &LOT {
         if bucket.lock.try_lock() {
             // SAFETY: locked just now.
@@ -85,7 +86,7 @@ pub(crate) fn forget_after_fork() {
             }
         }
         // Whoever held the lock does not exist either.
-        // SAFETY: the child has this one thread, so nobody else touches the queue.
+        // SAFETY: nobody else touches a queue before this is done.
         unsafe {
             *bucket.queue.get() = Queue { head: ptr::null_mut(), tail: ptr::null_mut() };
             bucket.lock.free();
@@ -105,6 +106,7 @@ impl Bucket {
 
     /// Runs `f` with the waiters for `address` under the lock, then makes those run that it woke.
     pub(super) fn with<R>(&self, address: usize, f: impl FnOnce(&mut Waiters<'_>) -> R) -> R {
+        generation::check();
         self.lock.lock();
         // SAFETY: the lock is held until `waiters` has been taken apart.
         let queue = unsafe { &mut *self.queue.get() };
