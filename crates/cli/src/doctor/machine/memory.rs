@@ -65,10 +65,13 @@ fn memory() -> Check {
     });
     // Control groups of the first version write a number beyond all memory for none.
     let group = cgroup::memory_left().filter(|&bytes| bytes < 1 << 60);
-    let mib = |bytes: Option<u64>| shown(bytes.map(|bytes| bytes >> 20));
+    let mib = |bytes: Option<u64>| match bytes {
+        Some(bytes) => format!("{} MiB", bytes >> 20),
+        None => shown(None),
+    };
     let room = [free, group].into_iter().flatten().min().map(|bytes| bytes / RESIDENT);
     let value = format!(
-        "system {} MiB free, control group {} MiB left (memory.max), for about {} coroutines",
+        "system {} free, control group {} (memory.max), for about {} coroutines",
         mib(free),
         mib(group),
         shown(room),
