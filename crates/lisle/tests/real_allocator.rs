@@ -159,10 +159,10 @@ unsafe impl GlobalAlloc for Keyed {
 }
 
 /// Allocates, passes on to the next, frees what others allocated, and ends.
-fn trade(number: usize, to: mpsc::Sender<Vec<Box<usize>>>) {
+fn trade(number: usize, to: mpsc::Sender<Vec<Vec<usize>>>) {
     let mut kept = Vec::new();
     for round in 0..50 {
-        let some: Vec<_> = (0..20).map(|at| Box::new(number + round + at)).collect();
+        let some: Vec<_> = (0..20).map(|at| vec![number + round + at]).collect();
         if round % 2 == 0 {
             // Nobody may be there any more.
             let _ = to.send(some);
@@ -187,7 +187,7 @@ fn state_of_threads_in_keys() {
         let count = scaled(2000, 100);
         let (to, from) = mpsc::channel();
         let reader = lisle::spawn(move || {
-            from.into_iter().map(|some: Vec<Box<usize>>| some.len()).sum::<usize>()
+            from.into_iter().map(|some: Vec<Vec<usize>>| some.len()).sum::<usize>()
         });
         let traders: Vec<_> = (0..count)
             .map(|number| {
