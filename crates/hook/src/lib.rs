@@ -46,3 +46,4 @@ mod real;
 mod short;
 pub mod table;
 mod transfer;
+mod turnstile;

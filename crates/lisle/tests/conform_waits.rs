@@ -15,7 +15,7 @@ use std::process::Command;
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
-use util::{Folder, Lines, a_moment, told, twins, waits};
+use util::{Folder, Lines, a_moment, told, twins, twins_alone, waits};
 
 /// What a call that somebody ends lasts at least.
 const LEAST: Duration = Duration::from_millis(20);
@@ -492,7 +492,8 @@ fn giving_the_processor_away() {
 /// A FIFO's ends wait for each other when they are opened.
 #[test]
 fn opening_a_fifo() {
-    twins(|coroutine| {
+    // Alone, because a child that others fork has both ends until it executes something.
+    twins_alone(|coroutine| {
         let folder = Folder::new("conform-fifo", coroutine);
         let path = folder.c("fifo");
         // SAFETY: C strings throughout; no stream is used after it was closed.

@@ -478,3 +478,38 @@ fn streams_that_come_and_go_while_all_are_flushed() {
         lines
     });
 }
+
+/// Each keeps the stream's lock over several calls, which wait for room in the pipe: a spare
+/// carrier must be left for the one who has it.
+#[test]
+fn more_wait_for_a_stream_than_there_are_spare_carriers() {
+    util::on_workers(|| {
+        let (from, to) = pipe();
+        let output = stream(to, c"w");
+        let writers: Vec<_> = (0..util::scaled(1500, 50))
+            .map(|_| {
+                lisle::spawn(move || {
+                    let line = [b'x'; 999];
+                    for _ in 0..2 {
+                        // SAFETY: an open stream, locked in between; as many bytes.
+                        unsafe {
+                            flockfile(output.get());
+                            libc::fwrite(line.as_ptr().cast(), 1, 500, output.get());
+                            libc::fwrite(line[500..].as_ptr().cast(), 1, 499, output.get());
+                            libc::fputc(i32::from(b'\n'), output.get());
+                            funlockfile(output.get());
+                        }
+                    }
+                })
+            })
+            .collect();
+        let count = writers.len();
+        let reader = lisle::spawn(move || read_all(from));
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        assert_eq!(output.close(), 0);
+        let all = reader.join().unwrap();
+        assert_eq!(all.len(), count * 2 * 1000);
+        // Nobody came in between.
+        assert!(all.chunks(1000).all(|line| line[999] == b'\n'));
+    });
+}

@@ -132,6 +132,9 @@ pub struct ThreadBlock {
 /// The C library's `LC_GLOBAL_LOCALE`, which crate libc lacks.
 const GLOBAL_LOCALE: libc::locale_t = ptr::without_provenance_mut(usize::MAX);
 
+/// More than any release's has: 2304 bytes in those of today.
+const LARGEST_CONTROL_BLOCK: usize = 8192;
+
 impl Blocks {
     /// Learns the layout from the running process and tests a block.
     ///
@@ -161,24 +164,27 @@ impl Blocks {
 
     /// Finds out where the library notes that a key value was set: the one byte of the control
     /// block that setting one changes from 0 to 1, outside of the table itself. To be called on a
-    /// block on which none was set.
+    /// block on which none was set; so nothing may be allocated on it before, since allocators keep
+    /// their own state of a thread in a key.
     ///
     /// # Safety
     /// The running stack belongs to a block of ours; `key` is a pthread key.
     unsafe fn find_keys_used(&self, key: libc::pthread_key_t) -> Result<(), Unsupported> {
         let (fs, len) = (arch::fs_base(), self.symbols.sizeof_pthread);
         // SAFETY: the control block of the running thread, read before and after a call.
-        let read = || (0..len).map(|at| unsafe { ptr::read_volatile((fs + at) as *const u8) });
-        let before: Vec<u8> = read().collect();
+        let read = |at| unsafe { ptr::read_volatile((fs + at) as *const u8) };
+        let mut before = [0; LARGEST_CONTROL_BLOCK];
+        let Some(before) = before.get_mut(..len) else {
+            return Err(Unsupported::Layout("a control block of that size"));
+        };
+        (0..len).for_each(|at| before[at] = read(at));
         // SAFETY: the caller's obligation.
         unsafe { libc::pthread_setspecific(key, ptr::without_provenance(1)) };
-        let after: Vec<u8> = read().collect();
         let first_block = self.symbols.offset_specific - keys::FIRST_BLOCK_SIZE;
         let table = first_block..self.symbols.offset_specific + keys::TABLE_SIZE;
-        let changed: Vec<usize> = (0..len)
-            .filter(|at| before[*at] == 0 && after[*at] == 1 && !table.contains(at))
-            .collect();
-        let &[place] = &changed[..] else {
+        let mut changed =
+            (0..len).filter(|at| before[*at] == 0 && read(*at) == 1 && !table.contains(at));
+        let (Some(place), None) = (changed.next(), changed.next()) else {
             return Err(Unsupported::Layout("the note that keys are in use"));
         };
         self.keys_used.store(place, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 //!
 //! A handler may leave by `siglongjmp` or an exception. So it is noted where it runs. If that is
 //! below the stack pointer, or on an alternate stack that is not in use any more, the next call
-//! that would suspend notices and strikes it off ([`left`]); the hooks of `longjmp` and its kin,
+//! that would suspend notices and strikes it off (`left`); the hooks of `longjmp` and its kin,
 //! which know where to, do so at once.
 
 use std::cell::Cell;

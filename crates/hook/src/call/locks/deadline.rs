@@ -49,6 +49,11 @@ impl Deadline {
     }
 }
 
+/// No deadline, in the form in which hooks ask for one.
+pub(super) fn never() -> Option<Option<Deadline>> {
+    Some(None)
+}
+
 /// Until when: for ever if there is no deadline.
 pub(super) fn until(deadline: Option<Deadline>) -> Until {
     deadline.map_or(Until::Never, |deadline| deadline.until())

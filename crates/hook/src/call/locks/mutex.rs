@@ -26,8 +26,9 @@ use libc::{clockid_t, pthread_mutex_t, timespec};
 use lisle_rt::lot::{self, Until};
 use lisle_sys::futex;
 
-use super::deadline::{Deadline, until};
+use super::deadline::{Deadline, never, until};
 use crate::real::real;
+use crate::turnstile;
 
 /// A mutex as the C library has it on x86-64.
 #[repr(C)]
@@ -241,13 +242,21 @@ fn elided(mutex: &Mutex) -> bool {
 ///
 /// # Safety
 /// `mutex` is a live mutex.
-unsafe fn lock_foreign(mutex: *mut pthread_mutex_t, lock: impl FnOnce() -> i32) -> i32 {
+unsafe fn lock_foreign(
+    mutex: *mut pthread_mutex_t,
+    has_deadline: bool,
+    lock: impl FnOnce() -> i32,
+) -> i32 {
     let past = timespec { tv_sec: 0, tv_nsec: 0 };
     let tried = real!(
         pthread_mutex_timedlock(mutex, &raw const past):
             fn(*mut pthread_mutex_t, *const timespec) -> i32
     );
-    if tried == libc::ETIMEDOUT { lisle_rt::blocking(lock) } else { tried }
+    match tried {
+        libc::ETIMEDOUT if has_deadline => lisle_rt::blocking(lock),
+        libc::ETIMEDOUT => turnstile::one_at_a_time(mutex as usize, lock),
+        _ => tried,
+    }
 }
 
 /// Defines hooks that lock: without or with a deadline, and of which clock.
@@ -269,16 +278,19 @@ macro_rules! locking {
             }
             match this.kind() {
                 Some(kind) => this.lock(kind, $deadline),
-                // SAFETY: as above.
-                None => unsafe { lock_foreign(mutex, real) },
+                None => {
+                    let deadline: Option<Option<Deadline>> = $deadline();
+                    // SAFETY: as above.
+                    unsafe { lock_foreign(mutex, !matches!(deadline, Some(None)), real) }
+                }
             }
         }
     )*};
 }
 
 locking! {
-    pthread_mutex_lock(): true, || Some(None);
-    __pthread_mutex_lock(): true, || Some(None);
+    pthread_mutex_lock(): true, never;
+    __pthread_mutex_lock(): true, never;
     pthread_mutex_timedlock(time: *const timespec): true,
         // SAFETY: a live timespec, by the caller's obligation.
         || unsafe { Deadline::read(libc::CLOCK_REALTIME, time) }.map(Some);

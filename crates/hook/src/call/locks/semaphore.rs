@@ -17,6 +17,7 @@ use lisle_sys::{Errno, futex};
 
 use super::deadline::{Deadline, until};
 use crate::real::{outcome, real};
+use crate::turnstile;
 
 /// A semaphore as the C library has it on 64-bit machines.
 #[repr(C)]
@@ -106,7 +107,11 @@ unsafe fn wait(sem: *mut sem_t, deadline: Option<Deadline>, real: impl FnOnce() 
     if !this.is_shared() {
         return outcome(this.wait(deadline)) as i32;
     }
-    if this.take(0) { 0 } else { lisle_rt::blocking(real) }
+    match deadline {
+        _ if this.take(0) => 0,
+        None => turnstile::one_at_a_time(sem as usize, real),
+        Some(_) => lisle_rt::blocking(real),
+    }
 }
 
 /// See sem_wait(3).

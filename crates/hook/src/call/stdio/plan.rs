@@ -8,6 +8,7 @@ use lisle_sys::fd as sys;
 
 use crate::facts::{self, Kind};
 use crate::gate::{Gate, Trial};
+use crate::turnstile;
 
 /// Bytes that a pipe has room for if it is ready.
 pub(super) const AT_ONCE: usize = libc::PIPE_BUF;
@@ -206,6 +207,18 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Whether the caller had the lock before, so that the call waits for nobody who has it.
+    fn was_had(&self) -> bool {
+        /// The C library's lock of streams: the word, how often its owner has it, the owner.
+        const DEPTH: usize = 4;
+        self.0.is_none_or(|stream| {
+            // SAFETY: an open stream, whose lock is held.
+            unsafe { *(*Stream(stream).get()).lock.add(DEPTH).cast::<c_int>() > 1 }
+        })
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(stream) = self.0 {
@@ -260,12 +273,15 @@ pub(super) unsafe fn run_by<R>(
     if !lisle_rt::can_suspend() || stream.is_null() {
         return call();
     }
-    if let Some(_held) = Held::take(stream, lock)
-        && let Way::Here(_trial) = decide(Stream(stream))
-    {
-        return call();
+    if let Some(held) = Held::take(stream, lock) {
+        if let Way::Here(_trial) = decide(Stream(stream)) {
+            return call();
+        }
+        if held.was_had() {
+            return lisle_rt::blocking(call);
+        }
     }
-    lisle_rt::blocking(call)
+    turnstile::one_at_a_time(stream as usize, call)
 }
 
 /// Decides for a call that ends the stream, which cannot be unlocked afterwards.

@@ -7,6 +7,7 @@ use libc::{FILE, loff_t, off_t};
 use super::plan::{self, Lock, Need};
 use crate::define::alias;
 use crate::real::real;
+use crate::turnstile;
 
 /// Defines hooks for calls with a stream first, and their need.
 macro_rules! with_stream {
@@ -69,6 +70,6 @@ unsafe extern "C-unwind" fn flockfile(stream: *mut FILE) {
     }
     // SAFETY: an open stream, by the caller's obligation.
     if unsafe { ftrylockfile(stream) } != 0 {
-        lisle_rt::blocking(call);
+        turnstile::one_at_a_time(stream as usize, call);
     }
 }
