@@ -152,6 +152,20 @@ impl<T> SpinLock<T> {
         self.value.get_mut()
     }
 
+    /// Makes the lock free, with a new value; the old one is forgotten. For the child of a fork,
+    /// where a holder may be remembered that does not exist.
+    ///
+    /// # Safety
+    ///
+    /// Nobody holds the lock or takes it meanwhile.
+    pub unsafe fn renew(&self, value: T) {
+        // SAFETY: the caller's obligation.
+        unsafe {
+            self.value.access().ptr().write(value);
+            self.raw.unlock();
+        }
+    }
+
     /// The guard of a lock that was just taken.
     fn guard(&self) -> SpinGuard<'_, T> {
         SpinGuard { access: self.value.access(), _unlock: Unlock(&self.raw) }

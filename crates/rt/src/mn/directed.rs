@@ -54,7 +54,14 @@ const KICK: i32 = -77;
 const FIRST_QUEUED: i32 = 32;
 
 /// What waits. Fields of `Task` that belong to it are touched under the lock.
-static QUEUE: SpinLock<Queue> = SpinLock::new(Queue { places: [const { None }; MOST], next: 0 });
+static QUEUE: SpinLock<Queue> = SpinLock::new(Queue::EMPTY);
+
+/// Empties the queue, in the child of a fork: whom it is for does not exist there, nor does whoever
+/// held it.
+pub(crate) fn forget_after_fork() {
+    // SAFETY: the child has this one thread.
+    unsafe { QUEUE.renew(Queue::EMPTY) };
+}
 
 struct Queue {
     places: [Option<Entry>; MOST],
@@ -74,6 +81,8 @@ struct Entry {
 unsafe impl Send for Entry {}
 
 impl Queue {
+    const EMPTY: Queue = Queue { places: [const { None }; MOST], next: 0 };
+
     /// Makes the coroutine's set that of what is queued for it.
     fn renew(&self, task: &Task) {
         let of_it = self.places.iter().flatten().filter(|e| std::ptr::eq(e.task, task));

@@ -164,6 +164,15 @@ impl<T> SpinLock<T> {
         SpinLock(lisle_core::SpinLock::new(value))
     }
 
+    /// See `SpinLock::renew` of the core.
+    ///
+    /// # Safety
+    /// As there.
+    pub(crate) unsafe fn renew(&self, value: T) {
+        // SAFETY: the caller's obligation.
+        unsafe { self.0.renew(value) };
+    }
+
     #[inline]
     pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
         enter();
