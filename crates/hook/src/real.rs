@@ -48,7 +48,7 @@ impl Symbol {
     }
 }
 
-/// Looks up all functions behind hooks, before the program's own code runs. A hook that is called
+/// Gets the hooks ready: looks up all functions behind them, before the program's own code runs. A hook that is called
 /// even earlier looks up its own.
 ///
 /// Looking up has effects that the first call of a hook must not have. It clears what `dlerror` is
@@ -70,9 +70,21 @@ extern "C" fn look_up_all() {
             symbol = symbol.add(1);
         }
     }
+    forks();
     // Some are of later releases than this one; nobody asked for them yet.
     // SAFETY: a plain call.
     unsafe { libc::dlerror() };
+}
+
+/// Has children of forks forget who was in the middle of a call.
+fn forks() {
+    extern "C" fn in_child() {
+        crate::turnstile::forget_after_fork();
+        crate::call::stdio::all::forget_after_fork();
+    }
+    // SAFETY: the handler stores words. The only error is lack of memory, before the program has
+    // begun; then children of forks may wait for who is not there.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
 }
 
 // SAFETY: the loader calls the functions in this section, with arguments that this one ignores.

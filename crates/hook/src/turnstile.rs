@@ -11,14 +11,16 @@
 //! | an address | somebody is inside for it | by who leaves and has no successor: to 0 |
 //!
 //! Whether there is an entry for an address, and who is queued for it, changes under the lock of
-//! that address's queue alone. Who leaves hands the entry to the next in line.
+//! that address's queue alone. Who leaves hands the entry to the next in line. In the child of a fork
+//! nobody is inside.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lisle_rt::lot::{self, Line, Waiters};
+use lisle_rt::lot::{self, Line, Parked, Waiters};
 
-/// As many as there are spare carriers. With all entries taken no more can be inside in any case,
-/// so whoever comes then is let through.
+/// As many as there are spare carriers. Whoever finds all entries taken is let through without one:
+/// then there are as many locks that are waited for, and this cannot help.
 const MOST: usize = 512;
 
 static INSIDE: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
@@ -28,24 +30,29 @@ fn entry(address: usize) -> Option<&'static AtomicUsize> {
 }
 
 /// Enters for an address, or queues.
-struct Enter(usize);
+struct Enter {
+    address: usize,
+    claimed: Cell<bool>,
+}
 
 impl Line for Enter {
     fn admit(&self, _: &mut Waiters<'_>) -> bool {
-        let claim = |entry: &&AtomicUsize| {
-            entry.compare_exchange(0, self.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        };
-        entry(self.0).is_some() || {
-            let _ = INSIDE.iter().find(claim);
-            false
+        if entry(self.address).is_some() {
+            return true;
         }
+        let claim = |entry: &AtomicUsize| {
+            let order = Ordering::Relaxed;
+            entry.compare_exchange(0, self.address, order, order).is_ok()
+        };
+        self.claimed.set(INSIDE.iter().any(claim));
+        false
     }
 
     /// Nobody does: there is no deadline.
     fn give_up(&self, _: &mut Waiters<'_>) {}
 }
 
-/// Leaves, also when the call unwinds.
+/// Has the entry of an address; gives it back also when the call unwinds.
 struct Inside(usize);
 
 impl Drop for Inside {
@@ -71,7 +78,14 @@ pub(crate) fn one_at_a_time<R>(address: usize, call: impl FnOnce() -> R) -> R {
     if !lisle_rt::can_suspend() {
         return call();
     }
-    lot::park(queue(address), lot::ANY, &Enter(address));
-    let _inside = Inside(address);
+    let enter = Enter { address, claimed: Cell::new(false) };
+    let parked = lot::park(queue(address), lot::ANY, &enter);
+    let has_entry = parked == Parked::Woken || enter.claimed.get();
+    let _inside = has_entry.then_some(Inside(address));
     lisle_rt::blocking(call)
+}
+
+/// Nobody is inside, in the child of a fork.
+pub(crate) fn forget_after_fork() {
+    INSIDE.iter().for_each(|entry| entry.store(0, Ordering::Relaxed));
 }

@@ -303,3 +303,62 @@ fn a_fork_that_the_c_library_does_not_see() {
     });
     ended.expect_return();
 }
+
+unsafe extern "C" {
+    fn flockfile(stream: *mut libc::FILE);
+    fn funlockfile(stream: *mut libc::FILE);
+}
+
+/// Takes a stream's lock, tells so, and gives it back when `f` returns.
+fn with_stream(stream: usize, f: impl FnOnce()) {
+    let stream = std::ptr::with_exposed_provenance_mut(stream);
+    // SAFETY: an open stream.
+    unsafe {
+        flockfile(stream);
+        f();
+        funlockfile(stream);
+    }
+}
+
+/// One coroutine of the parent waits for a stream on a spare carrier, which others would have to
+/// wait for; the C library makes the lock itself free in the child.
+#[test]
+fn a_stream_that_the_parent_waits_for() {
+    let ended = in_child(&[], || {
+        // SAFETY: a stream of the test's own.
+        let stream = unsafe { libc::tmpfile() }.expose_provenance();
+        let (held, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (is_held, is_done) = (Arc::clone(&held), Arc::clone(&done));
+        let holder = thread::spawn(move || {
+            with_stream(stream, || {
+                is_held.store(1, Ordering::Release);
+                while is_done.load(Ordering::Acquire) == 0 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        });
+        yield_until(|| held.load(Ordering::Acquire) == 1);
+        let waiter = lisle::spawn(move || with_stream(stream, || ()));
+        let_them_wait();
+        let status = forked(|| {
+            let taken = Arc::new(AtomicU32::new(0));
+            let is_taken = Arc::clone(&taken);
+            let first = lisle::spawn(move || {
+                with_stream(stream, || {
+                    is_taken.store(1, Ordering::Release);
+                    lisle::sleep(Duration::from_millis(50));
+                });
+            });
+            yield_until(|| taken.load(Ordering::Acquire) == 1);
+            let second = lisle::spawn(move || with_stream(stream, || ()));
+            first.join().unwrap();
+            second.join().unwrap();
+            7
+        });
+        assert_eq!(status, "0x700");
+        done.store(1, Ordering::Release);
+        holder.join().unwrap();
+        waiter.join().unwrap();
+    });
+    ended.expect_return();
+}

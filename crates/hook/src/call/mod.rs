@@ -30,7 +30,7 @@ mod receiving;
 mod select;
 mod sending;
 mod signal_waits;
-mod stdio;
+pub(crate) mod stdio;
 mod streams;
 mod threads;
 mod time;

@@ -21,6 +21,11 @@ impl Drop for Inside {
     }
 }
 
+/// Nobody is inside, in the child of a fork.
+pub(crate) fn forget_after_fork() {
+    INSIDE.store(0, Ordering::Relaxed);
+}
+
 /// Whether the list may be locked for long.
 pub(super) fn is_listed() -> bool {
     INSIDE.load(Ordering::Relaxed) != 0

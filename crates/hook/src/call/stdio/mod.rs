@@ -20,7 +20,7 @@
 //! The layout of a stream is public (`bits/types/struct_FILE.h`), since macros of old read it; its
 //! flags are part of that interface.
 
-mod all;
+pub(crate) mod all;
 mod formats;
 mod input;
 mod opened;
