@@ -48,8 +48,8 @@ impl Symbol {
     }
 }
 
-/// Gets the hooks ready: looks up all functions behind them, before the program's own code runs. A hook that is called
-/// even earlier looks up its own.
+/// Gets the hooks ready: looks up all functions behind them, before the program's own code runs. A
+/// hook that is called even earlier looks up its own.
 ///
 /// Looking up has effects that the first call of a hook must not have. It clears what `dlerror` is
 /// to tell. And it takes the loader's lock: while an object is loaded its constructors run, with

@@ -11,8 +11,8 @@
 //! | an address | somebody is inside for it | by who leaves and has no successor: to 0 |
 //!
 //! Whether there is an entry for an address, and who is queued for it, changes under the lock of
-//! that address's queue alone. Who leaves hands the entry to the next in line. In the child of a fork
-//! nobody is inside.
+//! that address's queue alone. Who leaves hands the entry to the next in line. In the child of a
+//! fork nobody is inside.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
