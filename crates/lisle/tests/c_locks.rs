@@ -278,3 +278,32 @@ fn a_robust_mutex_whose_owner_is_gone() {
         }
     });
 }
+
+/// For these one waits on a spare carrier. A holder that wants one must have it, however many wait.
+#[test]
+fn more_wait_than_there_are_spare_carriers() {
+    on_workers(|| {
+        for with in [Trait::Shared, Trait::Robust] {
+            let shared = guarded(mutex(libc::PTHREAD_MUTEX_NORMAL, with));
+            let count = scaled(1500, 50);
+            let all: Vec<_> = (0..count)
+                .map(|number| {
+                    let theirs = Arc::clone(&shared);
+                    lisle::spawn(move || {
+                        lock(&theirs.lock);
+                        if number % 100 == 0 {
+                            lisle::sleep(Duration::from_millis(5));
+                            lisle::blocking(thread::yield_now);
+                        }
+                        // SAFETY: locked.
+                        unsafe { *theirs.value.get() += 1 };
+                        unlock(&theirs.lock);
+                    })
+                })
+                .collect();
+            all.into_iter().for_each(|one| one.join().unwrap());
+            // SAFETY: nobody else is left.
+            assert_eq!(unsafe { *shared.value.get() }, count as u64, "{with:?}");
+        }
+    });
+}
