@@ -228,7 +228,7 @@ fn passed_on(fds: &[RawFd]) -> Vec<OwnedFd> {
 
 #[test]
 fn descriptors_that_came_in_a_message() {
-    twins(|coroutine| {
+    twins_alone(|coroutine| {
         let mut lines = Vec::new();
         let [ours, theirs] = socket_pair(libc::SOCK_STREAM | libc::SOCK_NONBLOCK);
         let (from, mut into) = std::io::pipe().unwrap();
