@@ -1,11 +1,14 @@
 //! The `lisle` command: one module a subcommand.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 mod cgroup;
 mod demo;
 mod doctor;
 mod hooks;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+mod run;
 // The very file that readers are shown as an example, so that the demo measures what they read.
 // This crate is not published, so a path out of it does no harm.
 #[path = "../../lisle/examples/http_server.rs"]
@@ -23,6 +26,7 @@ Commands:
   doctor  Tell how coroutines run on this machine, and why
   hooks   Tell which functions of the C library suspend a coroutine, and how
   lab     Run the laboratory's experiments
+  run     Run an unmodified program, with its threads as coroutines
 
 Options:
   -h, --help       Print this help; `lisle <command> --help` tells about a command
@@ -30,8 +34,13 @@ Options:
 ";
 
 fn main() -> ExitCode {
+    let mut all = std::env::args_os().skip(1).peekable();
+    // What it is to run may have arguments of any kind.
+    if all.next_if(|arg| arg == "run").is_some() {
+        return run(all.collect());
+    }
     let mut args: Vec<String> = Vec::new();
-    for arg in std::env::args_os().skip(1) {
+    for arg in all {
         match arg.into_string() {
             Ok(arg) => args.push(arg),
             Err(arg) => return misused(&format!("{} is not UTF-8", arg.display())),
@@ -58,6 +67,16 @@ fn main() -> ExitCode {
         }
         _ => misused(&format!("there is no command {command:?}")),
     }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+fn run(args: Vec<OsString>) -> ExitCode {
+    run::main(args)
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
+fn run(_: Vec<OsString>) -> ExitCode {
+    misused("run is for Linux on x86-64, with glibc")
 }
 
 /// Says what is wrong with the arguments. Status 2 tells scripts that the run did not fail.

@@ -42,7 +42,7 @@ mod call;
 mod define;
 mod facts;
 mod gate;
-mod real;
+pub mod real;
 mod short;
 pub mod table;
 mod transfer;

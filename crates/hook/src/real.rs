@@ -11,19 +11,20 @@ use lisle_sys::Errno;
 /// The pointer is null until then. Two threads that look it up at the same moment store the same
 /// value, so Relaxed will do: the functions were there before any of our code ran.
 #[repr(C)]
-pub(crate) struct Symbol {
+pub struct Symbol {
     name: &'static CStr,
     address: AtomicPtr<c_void>,
 }
 
 impl Symbol {
-    pub(crate) const fn new(name: &'static CStr) -> Self {
+    /// The function of that name.
+    pub const fn new(name: &'static CStr) -> Self {
         Symbol { name, address: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// The function's address.
     #[inline]
-    pub(crate) fn address(&self) -> *mut c_void {
+    pub fn address(&self) -> *mut c_void {
         let address = self.address.load(Ordering::Relaxed);
         if address.is_null() { self.look_up() } else { address }
     }
@@ -96,7 +97,9 @@ static AT_START: extern "C" fn() = look_up_all;
 ///
 /// The ABI is the one that lets a cancelled OS thread unwind through the hook: cleanup handlers of
 /// frames below run, and so do the destructors of the hook's own.
-macro_rules! real {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! real_function {
     ($name:ident($($argument:expr),* $(,)?): fn($($kind:ty),*) -> $result:ty) => {{
         #[unsafe(link_section = "lisle_real")]
         static SYMBOL: $crate::real::Symbol = $crate::real::Symbol::new(
@@ -116,7 +119,8 @@ macro_rules! real {
         }
     }};
 }
-pub(crate) use real;
+
+pub use crate::real_function as real;
 
 /// The way C functions return: the value, or -1 with `errno` set. `errno` is not touched
 /// otherwise.

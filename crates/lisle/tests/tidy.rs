@@ -34,11 +34,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fiber", &["sys"]),
     ("rt", &["core", "sys", "fiber"]),
     ("hook", &["rt", "core", "sys"]),
+    ("preload", &["rt", "hook"]),
     ("macros", &[]),
     ("lisle", &["rt", "hook", "macros"]),
     ("lab-harness", &[]),
     ("lab", &["lisle", "core", "lab-harness"]),
-    ("cli", &["lisle", "hook", "sys", "lab"]),
+    ("cli", &["lisle", "hook", "preload", "sys", "lab"]),
 ];
 
 /// Marks of unfinished work. Split, so that this file does not offend.

@@ -9,7 +9,7 @@
 //! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
 //! 2  rest directed signals cancel    what carriers and coroutines block, and what strikes them
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
-//! 4  spawn    the beginning and the end of a coroutine
+//! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
 //! ```
@@ -36,8 +36,8 @@ pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variab
 pub use mn::{
     Inherited, Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel, closed,
     closing, current, current_name, descriptor, install, is_main_thread, lot, main_begins, park,
-    pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread_id,
-    unpin, yield_now,
+    pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread,
+    thread_id, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

@@ -46,6 +46,7 @@
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::arch::{asm, naked_asm};
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where a stack was left, or how it is to begin.
@@ -214,6 +215,36 @@ unsafe extern "C" fn start() {
         "xor ebp, ebp",
         "call rbx",
         "ud2",
+        ".cfi_endproc",
+    )
+}
+
+/// Calls `function(argument)` on the stack that ends at `top`, and returns what it returns.
+///
+/// Unwinding goes through it: the frame above is found by rbp, wherever the stack below lies.
+///
+/// # Safety
+/// `top` is aligned to 16; the memory below it is a stack that nobody else uses until the call is
+/// over; `function` may be called with the argument.
+#[unsafe(naked)]
+pub unsafe extern "C-unwind" fn call_on(
+    top: usize,
+    function: unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void,
+    argument: *mut c_void,
+) -> *mut c_void {
+    naked_asm!(
+        ".cfi_startproc",
+        "push rbp",
+        ".cfi_adjust_cfa_offset 8; .cfi_rel_offset rbp, 0",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "mov rsp, rdi",
+        "mov rdi, rdx",
+        "call rsi",
+        "mov rsp, rbp",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8; .cfi_restore rbp",
+        "ret",
         ".cfi_endproc",
     )
 }

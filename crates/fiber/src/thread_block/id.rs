@@ -4,7 +4,7 @@ use std::arch::asm;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::symbols;
+use super::{ThreadBlock, symbols};
 
 /// Pseudo thread ids: above every id the kernel gives (2^22), below the bits that futexes of
 /// owned locks use (2^30). The kernel answers "no such thread" for them, which the library takes
@@ -33,6 +33,13 @@ pub fn thread_id() -> u32 {
         // SAFETY: the offset is that of a field of the running thread's control block.
         offset => unsafe { own_field(offset) },
     }
+}
+
+/// The id of the thread whose block it is.
+pub fn id_of(block: &ThreadBlock) -> u32 {
+    // SAFETY: a block exists, so the offset is known; blocks are never freed, and their ids never
+    // change.
+    unsafe { ptr::read_volatile((block.fs + OFFSET.load(Ordering::Relaxed)) as *const u32) }
 }
 
 /// # Safety

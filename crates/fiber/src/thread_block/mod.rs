@@ -32,6 +32,7 @@ mod id;
 mod keys;
 mod list;
 mod modules;
+mod registry;
 mod robust;
 mod selftest;
 mod symbols;
@@ -51,7 +52,8 @@ use template::{Template, Word};
 
 use crate::arch;
 
-pub use id::{is_block, thread_id};
+pub use id::{id_of, is_block, thread_id};
+pub use registry::block_with_id;
 
 /// Why thread blocks cannot be made on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +214,9 @@ impl Blocks {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if !(FIRST_ID..=LAST_ID).contains(&id) {
             self.next_id.store(LAST_ID + 1, Ordering::Relaxed);
+            return None;
+        }
+        if !registry::note(id, fs) {
             return None;
         }
         // SAFETY: the address has the room the library asked for, zeroed.

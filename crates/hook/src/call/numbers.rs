@@ -11,6 +11,7 @@ use std::mem::transmute;
 
 use lisle_sys::Errno;
 
+use super::threads;
 use crate::facts;
 use crate::real::{outcome, real};
 
@@ -28,6 +29,7 @@ pub(super) fn plain(number: c_long, [a, b, c, d, e, f]: Arguments) -> c_long {
 /// Makes a call that is neither a futex's nor about threads.
 pub(super) fn call(number: c_long, arguments: Arguments) -> c_long {
     transfers(number, arguments)
+        .or_else(|| threads::call(number, arguments))
         .or_else(|| waits(number, arguments))
         .or_else(|| descriptors(number, arguments))
         .or_else(|| paths(number, arguments))

@@ -25,8 +25,37 @@ pub(super) const THREADS: Family = Family {
     rows: &[
         Row {
             symbols: "pthread_join pthread_timedjoin_np pthread_clockjoin_np thrd_join",
-            how: "tried, then a hop",
-            differs: "joining a coroutine's `pthread_self` never ends",
+            how: "a coroutine made by `pthread_create` (under `lisle run`): waited for in the lot, \
+                  by OS threads as well. An OS thread: tried, then a hop",
+            differs: "joining the `pthread_self` of a coroutine made otherwise never ends",
+        },
+        Row {
+            symbols: "pthread_tryjoin_np pthread_detach thrd_detach pthread_exit thrd_exit \
+                      pthread_getattr_np pthread_setname_np pthread_getname_np",
+            how: "of coroutines made by `pthread_create`: in place; of others plain",
+            differs: "the stack's size is rounded up to a power of two, the guard is one page; a \
+                      stack given by the program has no guard of ours. A name shows in the program \
+                      alone",
+        },
+        Row {
+            symbols: "gettid tgkill prctl",
+            how: "on coroutines made by `pthread_create`: an id of the coroutine's own, signals to \
+                  such ids, and the coroutine's name; else plain",
+            differs: "the kernel does not know the id: it is not in `/proc/self/task`",
+        },
+        Row {
+            symbols: "pthread_setschedparam pthread_setschedprio pthread_getschedparam \
+                      pthread_setaffinity_np pthread_getaffinity_np sched_setscheduler \
+                      sched_getscheduler sched_setparam sched_getparam sched_setaffinity \
+                      sched_getaffinity",
+            how: "of coroutines made by `pthread_create`: noted, and told when asked; else plain",
+            differs: "advice: nothing comes of it, and no right is needed",
+        },
+        Row {
+            symbols: "pthread_getcpuclockid",
+            how: "of coroutines made by `pthread_create`: `ENOENT`; else plain",
+            differs: "coroutines have no clock of their CPU time; `CLOCK_THREAD_CPUTIME_ID` is that \
+                      of the OS thread below",
         },
         Row {
             symbols: "pthread_cancel pthread_setcancelstate",

@@ -25,10 +25,12 @@ mod spawn;
 mod stack;
 mod start;
 mod task;
+pub mod thread;
 mod turn;
 mod wait;
 mod worker;
 
+use std::ffi::c_void;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -82,6 +84,32 @@ impl Runtime {
         // SAFETY: the caller's obligation.
         let (task, id) = unsafe { spawn::spawn(self.0, name, stack_size, body)? };
         Ok(TaskRef { task, id })
+    }
+
+    /// Starts a coroutine that is a thread to the C library. `publish` is called with its
+    /// `pthread_t` before it runs.
+    ///
+    /// # Errors
+    /// No stack can be had.
+    ///
+    /// # Safety
+    /// As for `pthread_create`.
+    pub unsafe fn create_thread(
+        self,
+        attributes: &thread::Attributes,
+        affinity: Option<libc::cpu_set_t>,
+        routine: thread::Routine,
+        argument: *mut c_void,
+        publish: impl FnOnce(libc::pthread_t),
+    ) -> io::Result<()> {
+        let prepare = |thread: thread::Thread| {
+            if let Some(set) = affinity {
+                thread.set_affinity(set);
+            }
+            publish(thread.handle());
+        };
+        // SAFETY: the caller's obligation.
+        unsafe { thread::create(self.0, attributes, routine, argument, prepare) }
     }
 
     /// How coroutines wait for descriptors, and why not by io_uring if they could not.

@@ -11,6 +11,7 @@ use super::shared::{Shared, shared};
 use super::signals;
 use super::stack::{self, StackError};
 use super::task::Task;
+use super::thread;
 
 /// Starts a coroutine.
 ///
@@ -23,15 +24,30 @@ pub(crate) unsafe fn spawn<F: FnOnce()>(
     stack_size: Option<usize>,
     body: F,
 ) -> io::Result<(&'static Task, u64)> {
+    // SAFETY: the caller's obligation.
+    unsafe { spawn_with(shared, name, stack_size, body, |_| ()) }
+}
+
+/// As [`spawn`]; `prepare` is called before the coroutine is made runnable.
+///
+/// # Safety
+/// As there.
+pub(crate) unsafe fn spawn_with<F: FnOnce()>(
+    shared: &'static Shared,
+    name: Option<Arc<str>>,
+    stack_size: Option<usize>,
+    body: F,
+    prepare: impl FnOnce(&'static Task),
+) -> io::Result<(&'static Task, u64)> {
     // What a closure captures lies on its stack, which may be small.
     const LARGE: usize = 2048;
     // SAFETY: the caller's obligation.
     unsafe {
         if size_of::<F>() > LARGE {
             let body: Box<dyn FnOnce() + '_> = Box::new(body);
-            spawn_small(shared, name, stack_size, body)
+            spawn_small(shared, name, stack_size, body, prepare)
         } else {
-            spawn_small(shared, name, stack_size, body)
+            spawn_small(shared, name, stack_size, body, prepare)
         }
     }
 }
@@ -43,6 +59,7 @@ unsafe fn spawn_small<F: FnOnce()>(
     name: Option<Arc<str>>,
     stack_size: Option<usize>,
     body: F,
+    prepare: impl FnOnce(&'static Task),
 ) -> io::Result<(&'static Task, u64)> {
     let class = match stack_size {
         Some(bytes) => {
@@ -57,6 +74,7 @@ unsafe fn spawn_small<F: FnOnce()>(
             let task = worker.take_stack(class)?;
             let id = worker.next_id();
             task.begin_life(id, name, body, spawner.mask.blocked(), main::<F>);
+            prepare(task);
             worker.ready_new(task);
             Ok((task, id))
         },
@@ -65,6 +83,7 @@ unsafe fn spawn_small<F: FnOnce()>(
             let task = shared.pool.take(class, &shared.blocks)?;
             let id = shared.reserve_ids(1).0;
             task.begin_life(id, name, body, current::blocked(), main::<F>);
+            prepare(task);
             shared.inject(task);
             Ok((task, id))
         },
@@ -129,6 +148,7 @@ unsafe fn end(task: &'static Task) -> ! {
         cancel::end(task);
         signals::end(task);
     }
+    thread::ends(task);
     task.parker.store(0, Ordering::Relaxed);
     if task.end_life() {
         lot::wake(task.life.as_ptr(), usize::MAX, lot::ANY, |_| {
@@ -170,9 +190,17 @@ unsafe fn leave_for_good(task: &'static Task) -> ! {
         match carrier.worker {
             Some(worker) => {
                 let next = worker.next_local();
-                carrier.leave(task, next, || worker.recycle(task));
+                carrier.leave(task, next, || {
+                    if thread::release(task) {
+                        worker.recycle(task);
+                    }
+                });
             }
-            None => carrier.leave(task, None, || shared().pool.put(task)),
+            None => carrier.leave(task, None, || {
+                if thread::release(task) {
+                    shared().pool.put(task);
+                }
+            }),
         }
     }
     unreachable!("an ended coroutine is not resumed");

@@ -7,9 +7,10 @@
 //! count references.
 
 use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use lisle_core::{Linked, WaitWord};
 use lisle_fiber::{Context, ThreadBlock};
@@ -69,6 +70,8 @@ pub(crate) struct Task {
     /// Serial number of its life; see [`Task::end_life`].
     pub(crate) life: AtomicU32,
     name: UnsafeCell<Option<Arc<str>>>,
+    /// What it is to the C library's calls about threads, if it is one to them.
+    pub(crate) attached: Attached,
     /// Set when made, for ever.
     pub(crate) stack: Stack,
     pub(crate) block: ThreadBlock,
@@ -86,6 +89,52 @@ pub(crate) struct Stack {
     /// Size from above the guard to the end of the header: `16 KiB << class`.
     pub(crate) size: usize,
     pub(crate) class: usize,
+}
+
+/// Bytes of the name of a thread of C's, the NUL at its end included.
+pub const NAME_LEN: usize = 16;
+
+/// What `pthread_create` and its kin keep of a thread; see `thread`. Only the words that more than
+/// one thread writes need an order; the others are words for being read at any moment.
+pub(crate) struct Attached {
+    /// | bits | meaning | set by |
+    /// |---|---|---|
+    /// | 0 | no thread of C's | whoever recycles the header |
+    /// | 1 | a thread | its maker |
+    /// | 2 | detached: nobody will join it | its maker, or `detach` |
+    /// | 4 | somebody waits for its end | `join` |
+    /// | 8 | ended, and its stack left | its last commit |
+    ///
+    /// The header is recycled by whoever sets the second of 2 and 8, or by the joiner who sees 8;
+    /// there is one joiner (`joiner`), and detaching a thread that is being joined is an error of
+    /// the program, as in the C library. AcqRel: what a thread did is visible to its joiner, and
+    /// to the next coroutine in its header.
+    pub(crate) state: AtomicU32,
+    /// The `pthread_t` of who joins it, or 0.
+    pub(crate) joiner: AtomicUsize,
+    pub(crate) value: AtomicPtr<c_void>,
+    pub(crate) name: [AtomicU64; NAME_LEN / 8],
+    pub(crate) policy: AtomicI32,
+    pub(crate) priority: AtomicI32,
+    /// The processors that it is to run on, in a box, or null; see `thread`.
+    pub(crate) affinity: AtomicPtr<libc::cpu_set_t>,
+    /// The stack that the program gave, or zeroes. Set by the maker.
+    pub(crate) given_stack: Cell<(usize, usize)>,
+}
+
+impl Attached {
+    const fn new() -> Self {
+        Attached {
+            state: AtomicU32::new(0),
+            joiner: AtomicUsize::new(0),
+            value: AtomicPtr::new(ptr::null_mut()),
+            name: [const { AtomicU64::new(0) }; NAME_LEN / 8],
+            policy: AtomicI32::new(0),
+            priority: AtomicI32::new(0),
+            affinity: AtomicPtr::new(ptr::null_mut()),
+            given_stack: Cell::new((0, 0)),
+        }
+    }
 }
 
 /// The signal handlers that run on a coroutine, each in the middle of the one before.
@@ -154,6 +203,7 @@ impl Task {
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
             name: UnsafeCell::new(None),
+            attached: Attached::new(),
             stack,
             block,
         }

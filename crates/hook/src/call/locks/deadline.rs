@@ -6,14 +6,14 @@ use lisle_sys::clock;
 
 /// A moment of one of the clocks that locks know.
 #[derive(Clone, Copy)]
-pub(super) struct Deadline {
-    pub(super) clock: clockid_t,
-    pub(super) time: timespec,
+pub(in crate::call) struct Deadline {
+    pub(in crate::call) clock: clockid_t,
+    pub(in crate::call) time: timespec,
 }
 
 impl Deadline {
     /// Whether locks can be waited for by this clock.
-    pub(super) fn knows(clock: clockid_t) -> bool {
+    pub(in crate::call) fn knows(clock: clockid_t) -> bool {
         matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC)
     }
 
@@ -21,7 +21,7 @@ impl Deadline {
     ///
     /// # Safety
     /// `time` is a live timespec.
-    pub(super) unsafe fn read(clock: clockid_t, time: *const timespec) -> Option<Self> {
+    pub(in crate::call) unsafe fn read(clock: clockid_t, time: *const timespec) -> Option<Self> {
         // SAFETY: the caller's obligation.
         let time = unsafe { *time };
         (0..1_000_000_000).contains(&time.tv_nsec).then_some(Deadline { clock, time })
@@ -29,7 +29,7 @@ impl Deadline {
 
     /// How long to wait from now. The clock of real time may be set, so it is looked at again
     /// after a second at the latest.
-    pub(super) fn until(&self) -> Until {
+    pub(in crate::call) fn until(&self) -> Until {
         const LOOK_AGAIN: u64 = 1_000_000_000;
         let seconds = u64::try_from(self.time.tv_sec).unwrap_or(0);
         let moment = seconds.saturating_mul(1_000_000_000).saturating_add(self.nanos());
@@ -50,12 +50,12 @@ impl Deadline {
 }
 
 /// No deadline, in the form in which hooks ask for one.
-pub(super) fn never() -> Option<Option<Deadline>> {
+pub(in crate::call) fn never() -> Option<Option<Deadline>> {
     Some(None)
 }
 
 /// Until when: for ever if there is no deadline.
-pub(super) fn until(deadline: Option<Deadline>) -> Until {
+pub(in crate::call) fn until(deadline: Option<Deadline>) -> Until {
     deadline.map_or(Until::Never, |deadline| deadline.until())
 }
 

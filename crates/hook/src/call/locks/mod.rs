@@ -21,7 +21,7 @@
 mod barrier;
 mod c11;
 mod condition;
-mod deadline;
+pub(super) mod deadline;
 mod mutex;
 mod once;
 mod read_write;
