@@ -54,8 +54,8 @@ pub(super) const THREADS: Family = Family {
         Row {
             symbols: "pthread_getcpuclockid",
             how: "of coroutines made by `pthread_create`: `ENOENT`; else plain",
-            differs: "coroutines have no clock of their CPU time; `CLOCK_THREAD_CPUTIME_ID` is that \
-                      of the OS thread below",
+            differs: "coroutines have no clock of their CPU time; `CLOCK_THREAD_CPUTIME_ID` is \
+                      that of the OS thread below",
         },
         Row {
             symbols: "pthread_cancel pthread_setcancelstate",

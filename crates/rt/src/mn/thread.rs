@@ -256,8 +256,8 @@ pub fn current_thread() -> Option<Thread> {
 }
 
 impl Thread {
-    /// Waits until it has ended, or `until` says that it is past, and takes its value. Then there is
-    /// no such thread any more.
+    /// Waits until it has ended, or `until` says that it is past, and takes its value. Then there
+    /// is no such thread any more.
     ///
     /// # Errors
     /// `EINVAL`: it is detached, or another joins it. `EDEADLK`: it is the caller, or waits for it.

@@ -60,7 +60,7 @@ unsafe fn join_coroutine(thread: Thread, value: Value, until: impl Fn() -> Until
                 }
                 return 0;
             }
-            // It does not return if the caller is to be cancelled, and joining is never interrupted.
+            // It does not return if the caller is to be cancelled; joining is never interrupted.
             Err(Errno::INTR) => cancellation_point(),
             Err(errno) => return errno.0,
         }

@@ -1,5 +1,5 @@
-//! Priorities and processors of threads. Those of coroutines are advice: the program is told what it
-//! asked for, and nothing comes of it, since the OS thread below is not the coroutine's own.
+//! Priorities and processors of threads. Those of coroutines are advice: the program is told what
+//! it asked for, and nothing comes of it, since the OS thread below is not the coroutine's own.
 
 use std::ffi::c_int;
 use std::mem;
