@@ -18,5 +18,6 @@ mod thread_block;
 pub use arch::{Context, call_on, fs_base, gs_base, prefetch, set_gs_base, switch};
 pub use fault::{OverflowReport, watch_for_overflow};
 pub use thread_block::{
-    Blocks, Landing, ThreadBlock, Unsupported, block_with_id, id_of, is_block, thread_id,
+    Blocks, Landing, ThreadBlock, Unsupported, block_with_id, give_back_id, id_of, is_block,
+    take_id, thread_id,
 };

@@ -11,6 +11,10 @@ use super::{ThreadBlock, symbols};
 /// for one that has just ended.
 pub(super) const FIRST_ID: u32 = 0x2000_0000;
 pub(super) const LAST_ID: u32 = 0x3fff_ffff;
+/// Up to here they are those of blocks; above, those of lives (see `registry`): as many as the
+/// kernel has ids at most.
+pub(super) const LAST_OF_BLOCKS: u32 = FIRST_OF_LIVES - 1;
+pub(super) const FIRST_OF_LIVES: u32 = LAST_ID - (1 << 22) + 1;
 
 /// Offset of the thread id in control blocks.
 ///
@@ -35,11 +39,15 @@ pub fn thread_id() -> u32 {
     }
 }
 
+/// Where the id is in the control blocks, once there are blocks.
+pub(super) fn offset() -> usize {
+    OFFSET.load(Ordering::Relaxed)
+}
+
 /// The id of the thread whose block it is.
 pub fn id_of(block: &ThreadBlock) -> u32 {
-    // SAFETY: a block exists, so the offset is known; blocks are never freed, and their ids never
-    // change.
-    unsafe { ptr::read_volatile((block.fs + OFFSET.load(Ordering::Relaxed)) as *const u32) }
+    // SAFETY: blocks are never freed.
+    unsafe { ptr::read_volatile((block.fs + offset()) as *const u32) }
 }
 
 /// # Safety

@@ -43,7 +43,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use id::{FIRST_ID, LAST_ID};
+use id::{FIRST_ID, LAST_OF_BLOCKS};
 use list::StackList;
 use modules::Modules;
 use robust::RobustList;
@@ -53,7 +53,7 @@ use template::{Template, Word};
 use crate::arch;
 
 pub use id::{id_of, is_block, thread_id};
-pub use registry::block_with_id;
+pub use registry::{block_with_id, give_back_id, take_id};
 
 /// Why thread blocks cannot be made on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +129,8 @@ pub struct ThreadBlock {
     pub fs: usize,
     /// Where the stack below it begins, aligned to 64.
     pub stack_top: usize,
+    /// Its own thread id, which it has unless it was given one for a life.
+    pub id: u32,
 }
 
 /// The C library's `LC_GLOBAL_LOCALE`, which crate libc lacks.
@@ -212,11 +214,8 @@ impl Blocks {
         let fs = (top - symbols.sizeof_pthread) & !(symbols.tls_align - 1);
         let buffer = ((fs - (symbols.tls_size - symbols.sizeof_pthread)) & !63) - exit::ROOM;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        if !(FIRST_ID..=LAST_ID).contains(&id) {
-            self.next_id.store(LAST_ID + 1, Ordering::Relaxed);
-            return None;
-        }
-        if !registry::note(id, fs) {
+        if !(FIRST_ID..=LAST_OF_BLOCKS).contains(&id) {
+            self.next_id.store(LAST_OF_BLOCKS + 1, Ordering::Relaxed);
             return None;
         }
         // SAFETY: the address has the room the library asked for, zeroed.
@@ -231,7 +230,7 @@ impl Blocks {
         }
         // SAFETY: complete now; the memory stays for ever by the caller's promise.
         unsafe { self.list.insert(fs + symbols.offset_list) };
-        Some(ThreadBlock { fs, stack_top: buffer })
+        Some(ThreadBlock { fs, stack_top: buffer, id })
     }
 
     /// # Safety

@@ -159,6 +159,8 @@ fn attach(task: &'static Task, attributes: &Attributes) {
         forget_affinity(task, ptr::null_mut());
     }
     attached.given_stack.set(attributes.stack.unwrap_or_default());
+    // SAFETY: it has not begun.
+    unsafe { lisle_fiber::take_id(&task.block) };
     if let Some(blocked) = attributes.blocked {
         task.mask.begin(blocked);
     }
@@ -193,7 +195,7 @@ pub(crate) fn release(task: &'static Task) -> bool {
     }
     let old = state.fetch_or(ENDED, Ordering::AcqRel);
     if old & DETACHED != 0 {
-        state.store(0, Ordering::Relaxed);
+        forget(task);
         return true;
     }
     // From here on the header may be another's; the address is only a key.
@@ -205,9 +207,16 @@ pub(crate) fn release(task: &'static Task) -> bool {
     false
 }
 
+/// It is no thread any more. Nothing runs on it.
+fn forget(task: &Task) {
+    // SAFETY: see above.
+    unsafe { lisle_fiber::give_back_id(&task.block) };
+    task.attached.state.store(0, Ordering::Relaxed);
+}
+
 /// Takes back the header of a thread that has ended and was joined or detached since.
 fn recycle(task: &'static Task) {
-    task.attached.state.store(0, Ordering::Relaxed);
+    forget(task);
     match current::suspendable() {
         // SAFETY: it is this thread's worker; the header is the caller's alone.
         Some((_, worker)) => unsafe { worker.recycle(task) },
