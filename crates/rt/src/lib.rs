@@ -7,7 +7,7 @@
 //! ```text layers
 //! 1  config section mask    no more than a word or two
 //! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
-//! 2  rest directed signals cancel    what carriers and coroutines block, and what strikes them
+//! 2  rest directed signals cancel alternate    what is blocked, what strikes, and on which stack
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks

@@ -23,8 +23,8 @@ use crate::real::{real, set_errno};
 
 /// The flags that the kernel is not given as the program gave them.
 const OURS: c_int = libc::SA_SIGINFO | libc::SA_RESETHAND;
-/// Those, and what is asked for where a handler ended a wait.
-const KEPT: c_int = OURS | libc::SA_RESTART;
+/// Those, and what is asked for when a handler runs, and where one ended a wait.
+const KEPT: c_int = OURS | libc::SA_RESTART | libc::SA_ONSTACK;
 
 /// What the program gave for a signal that has the wrapper.
 struct Action {
@@ -88,9 +88,10 @@ unsafe extern "C-unwind" fn wrapper(signal: c_int, info: *mut siginfo_t, context
     type Handler = unsafe extern "C-unwind" fn(c_int, *mut siginfo_t, *mut c_void);
     // SAFETY: the program's handler for this signal; one of fewer arguments ignores the others.
     let handler = unsafe { std::mem::transmute::<usize, Handler>(handler) };
-    let restarts = action.flags.load(Ordering::Relaxed) & libc::SA_RESTART != 0;
+    let flags = action.flags.load(Ordering::Relaxed);
+    let (restarts, on_stack) = (flags & libc::SA_RESTART != 0, flags & libc::SA_ONSTACK != 0);
     // SAFETY: as the kernel would have called it.
-    unsafe { signals::handle(context, restarts, || handler(signal, info, context)) };
+    unsafe { signals::handle(context, restarts, on_stack, || handler(signal, info, context)) };
 }
 
 /// Gives a signal its default effect, in the kernel.

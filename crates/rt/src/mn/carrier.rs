@@ -201,18 +201,26 @@ impl Carrier {
     /// block and that are pending strike here.
     pub(crate) fn adapt_to(&self, task: &'static Task) {
         let word = task.mask.word();
-        let own = word & OWN_STACK;
-        if own | self.signals.get() & OWN_STACK != 0 {
-            set_alternate(if own != 0 { task.alternate.get() } else { self.alternate.get() });
+        if self.signals.get() & OWN_STACK != 0 {
+            set_alternate(self.alternate.get());
         }
-        // Two coroutines with stacks of their own have equal words.
-        let unequal = if own != 0 { UNEQUAL } else { 0 };
-        self.signals.set(blockable(word) | own | unequal);
+        self.signals.set(blockable(word));
         signal::change_mask(Change::Set, blockable(word));
         if word & LOOK != 0 {
             task.ran.set(Ran::Nothing);
             directed::deliver(task);
         }
+    }
+
+    /// Notes that the alternate stack of a coroutine is about to be installed; see `alternate`.
+    pub(crate) fn lend_alternate(&self) {
+        self.signals.set(self.signals.get() | OWN_STACK);
+    }
+
+    /// Installs its own alternate stack again.
+    pub(crate) fn take_alternate_back(&self) {
+        set_alternate(self.alternate.get());
+        self.signals.set(self.signals.get() & !OWN_STACK);
     }
 
     /// Notes what the OS thread blocks now, by the coroutine that runs on it.
@@ -300,7 +308,7 @@ fn alternate() -> Alternate {
     Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: stack.ss_flags }
 }
 
-fn set_alternate(stack: Alternate) {
+pub(crate) fn set_alternate(stack: Alternate) {
     let Alternate { low, size, flags } = stack;
     let stack = libc::stack_t { ss_sp: low as *mut _, ss_flags: flags, ss_size: size };
     // SAFETY: a stack that the OS thread had, or that its coroutine gave to the kernel before.

@@ -4,11 +4,18 @@
 //! goes on as an ordinary thread: no coroutine is current any more, so every hook is the plain
 //! call, and the runtime is forgotten.
 
-use super::{current, directed, lot, start, thread};
+use super::carrier::set_alternate;
+use super::{alternate, current, directed, lot, start, thread};
 
 /// Has children of forks set right, from now on.
 pub(crate) fn watch() {
     extern "C" fn in_child() {
+        // From now on it is an OS thread, and its stack is for the kernel to know.
+        if let Some(task) = current::current()
+            && alternate::is_there(task.alternate.get())
+        {
+            set_alternate(task.alternate.get());
+        }
         current::set(None);
         start::forget_after_fork();
         lot::forget_after_fork();

@@ -14,11 +14,11 @@
 //! | bits of the word | meaning |
 //! |---|---|
 //! | those of signals | blocked. Not 9 and 19, which cannot be, nor 32 and 33, which are glibc's |
-//! | [`OWN_STACK`] | coroutine: it has an alternate stack of its own. Carrier: it is installed |
+//! | [`OWN_STACK`] | carrier: the alternate stack of a coroutine is installed, see `alternate` |
 //! | [`LOOK`] | coroutine: a signal was sent to it, see `directed` |
 //! | [`UNEQUAL`] | carrier: the next switch is to see a difference, whatever the coroutine's word |
 //!
-//! The blocked set and `OWN_STACK` are changed by the coroutine alone, `LOOK` by anybody, hence the
+//! The blocked set is changed by the coroutine alone, `LOOK` by anybody, hence the
 //! word is changed by read-modify-write. Relaxed will do for the coroutine's own bits, since words
 //! move with the coroutine; `LOOK` is argued in `directed`.
 

@@ -1,5 +1,6 @@
 //! M:N mode; see the crate.
 
+mod alternate;
 pub mod cancel;
 mod carrier;
 mod current;

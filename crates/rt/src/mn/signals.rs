@@ -16,10 +16,11 @@ use std::sync::atomic::Ordering;
 use lisle_sys::Errno;
 use lisle_sys::signal::{self, Change};
 
+use super::alternate;
 use super::carrier;
 use super::current;
 use super::directed;
-use super::mask::{ALL, OWN_STACK};
+use super::mask::ALL;
 use super::rest;
 use super::section;
 use super::shared::started;
@@ -61,11 +62,12 @@ unsafe fn is_fault(number: i32, info: *const libc::siginfo_t) -> bool {
     faults.contains(&number) && unsafe { (*info).si_code } > 0
 }
 
-/// Runs a handler, which `restarts` calls that it interrupts if they can be.
+/// Runs a handler, which `restarts` calls that it interrupts if they can be, and is to run on an
+/// alternate stack if there is one.
 ///
 /// # Safety
 /// Called by the wrapper with the context that the kernel gave it; see [`put_off`].
-pub unsafe fn handle(context: *mut c_void, restarts: bool, handler: impl FnOnce()) {
+pub unsafe fn handle(context: *mut c_void, restarts: bool, on_stack: bool, handler: impl FnOnce()) {
     /// Strikes the record off also when the handler unwinds.
     struct Running {
         task: &'static Task,
@@ -89,7 +91,12 @@ pub unsafe fn handle(context: *mut c_void, restarts: bool, handler: impl FnOnce(
     }
     task.handlers.depth.set(running.depth + 1);
     task.native.set(running.native + 1);
-    handler();
+    if on_stack {
+        // SAFETY: it runs, here, and stays while a handler runs.
+        unsafe { alternate::run(task, task.carrier(), handler) };
+    } else {
+        handler();
+    }
     drop(running);
     if !restarts || task.ran.get() == Ran::Nothing {
         task.ran.set(if restarts { Ran::Restarting } else { Ran::Interrupting });
@@ -323,25 +330,19 @@ pub fn jumps(target: usize, mask: Option<u64>) {
 /// The alternate stack that the running coroutine has: none but what it was given. None on OS
 /// threads and in handlers, where the kernel is right.
 pub fn alternate() -> Option<libc::stack_t> {
-    let task = owner()?;
-    let own = task.mask.word() & OWN_STACK != 0;
-    let Alternate { low, size, flags } = if own { task.alternate.get() } else { Alternate::NONE };
+    let Alternate { low, size, flags } = owner()?.alternate.get();
     Some(libc::stack_t { ss_sp: low as *mut c_void, ss_flags: flags, ss_size: size })
 }
 
 /// To be called after the caller gave its OS thread this alternate stack.
 pub fn alternate_changed(stack: &libc::stack_t) {
     let Some(task) = owner() else { return };
-    if stack.ss_flags & libc::SS_DISABLE != 0 {
-        task.mask.clear(OWN_STACK);
-    } else {
-        let (low, size) = (stack.ss_sp as usize, stack.ss_size);
-        task.alternate.set(Alternate { low, size, flags: stack.ss_flags });
-        task.mask.set(OWN_STACK);
-    }
-    // Of a carrier's own stack nobody is deprived.
+    let (low, size) = (stack.ss_sp as usize, stack.ss_size);
+    let given = Alternate { low, size, flags: stack.ss_flags };
+    task.alternate.set(if alternate::is_there(given) { given } else { Alternate::NONE });
+    // The kernel has looked whether it will do; it is the carrier's own that is to be installed.
     // SAFETY: it runs, here.
-    unsafe { task.carrier() }.adapt_to(task);
+    unsafe { task.carrier() }.take_alternate_back();
 }
 
 /// Takes back what of signals a coroutine leaves behind. Called by itself, at its end.
@@ -349,11 +350,7 @@ pub(crate) fn end(task: &'static Task) {
     if directed::has_any(task) {
         directed::forget(task);
     }
-    if task.mask.word() & OWN_STACK != 0 {
-        task.mask.clear(OWN_STACK);
-        // SAFETY: it runs, here.
-        unsafe { task.carrier() }.adapt_to(task);
-    }
+    task.alternate.set(Alternate::NONE);
 }
 
 /// What an OS thread blocked that stands aside; see [`as_bystander`].

@@ -57,7 +57,7 @@ pub(crate) struct Task {
     pub(crate) handlers: Handlers,
     /// Whether it has told the C library not to cancel it; see `cancel`.
     pub(crate) refuses_cancel: Cell<bool>,
-    /// Its own alternate signal stack, if its word says so.
+    /// Its own alternate signal stack; see `alternate`.
     pub(crate) alternate: Cell<Alternate>,
     /// Signals sent to it that it has not taken yet; see `directed`. Written under the lock there.
     pub(crate) pending: AtomicU64,
