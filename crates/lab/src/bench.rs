@@ -25,6 +25,11 @@ struct Contestant {
 impl Contestant {
     fn command(&self, own: &Own) -> Command {
         match &self.program {
+            Some(program) if self.system.under_run => {
+                let mut command = own.lisle();
+                command.args(["run", "--"]).arg(program);
+                command
+            }
             Some(program) => Command::new(program),
             None => own.command("harness"),
         }

@@ -27,6 +27,11 @@ impl Own {
         Own { executable, prefix }
     }
 
+    /// The command `lisle`, which is this very file or lies beside it.
+    pub(crate) fn lisle(&self) -> Command {
+        Command::new(self.executable.with_file_name("lisle"))
+    }
+
     /// A command of the laboratory.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.executable);

@@ -98,6 +98,29 @@ pub(crate) fn cpu_time(id: u32) -> io::Result<Duration> {
     Ok(Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32))
 }
 
+/// The context switches of all threads of process `id` so far, of those that there are.
+pub(crate) fn context_switches(id: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let of_one = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let counts = status.lines().filter(|line| line.contains("voluntary_ctxt_switches"));
+        counts.filter_map(number_in).sum::<u64>()
+    };
+    threads.map(of_one).sum()
+}
+
+/// The memory of the machine that is free or can be freed, in KiB: what a process takes in the
+/// kernel, for stacks of threads above all, is missing there, too.
+pub(crate) fn available_memory() -> u64 {
+    let all = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    all.lines().find(|line| line.starts_with("MemAvailable:")).and_then(number_in).unwrap_or(0)
+}
+
+/// The number in a line `name: number unit`.
+fn number_in(line: &str) -> Option<u64> {
+    line.split_once(':')?.1.split_whitespace().next()?.parse().ok()
+}
+
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -6,7 +6,7 @@ use crate::case::Variant;
 pub(crate) const BASE: &str = "lisle";
 
 /// All systems, in the order of the tables.
-pub(crate) const SYSTEMS: [System; 9] = [
+pub(crate) const SYSTEMS: [System; 10] = [
     System::new(BASE, "this runtime", Program::Own),
     System::new("may", "stackful coroutines", Program::Cargo("may")),
     System::new("go", "goroutines", Program::Go),
@@ -16,6 +16,8 @@ pub(crate) const SYSTEMS: [System; 9] = [
     System::new("tokio-mt", "tokio, multi-thread runtime", Program::Cargo("tokio")),
     System::new("smol", "smol's executor, run by as many threads", Program::Cargo("smol")),
     System::new("threads", "std on OS threads", Program::Cargo("threads")),
+    System::new("lisle-run", "the same program under `lisle run`", Program::Cargo("threads"))
+        .under_run(),
     System::new("c-epoll", "C by hand on epoll", Program::C { name: "epoll", library: None })
         .echo_only(),
     System::new("c-uring", "C on io_uring", Program::C { name: "uring", library: Some("uring") })
@@ -30,6 +32,8 @@ pub(crate) struct System {
     pub(crate) program: Program,
     /// What its harness program is given besides the case's parameters.
     pub(crate) arg: Option<&'static str>,
+    /// Whether its program runs under `lisle run`.
+    pub(crate) under_run: bool,
     one_worker: bool,
     echo_only: bool,
 }
@@ -49,7 +53,13 @@ pub(crate) enum Program {
 
 impl System {
     const fn new(name: &'static str, about: &'static str, program: Program) -> Self {
-        System { name, about, program, arg: None, one_worker: false, echo_only: false }
+        let (one_worker, echo_only, under_run) = (false, false, false);
+        System { name, about, program, arg: None, under_run, one_worker, echo_only }
+    }
+
+    const fn under_run(mut self) -> Self {
+        self.under_run = true;
+        self
     }
 
     const fn with_arg(mut self, arg: &'static str) -> Self {

@@ -39,6 +39,9 @@ const BYTES: usize = 64;
 /// The rate of the open loop: about a fifth of what the fastest server does.
 const RATE: usize = 20_000;
 
+/// From so many connections on their memory can be told from what else comes and goes.
+const TELLING: usize = 10_000;
+
 /// The time for what is not measured: connecting, and replies that are waited for.
 const EXTRA: Duration = Duration::from_secs(30);
 
@@ -78,15 +81,26 @@ impl Load {
     /// Loads the server that was started. It is killed afterwards, as nothing else ends it.
     pub(super) fn measure(&self, mut server: Measurement, own: &Own) -> Result<Taken, String> {
         let port = port(&mut server)?;
+        let free = sys::available_memory();
         let mut client = self.start_client(port, own)?;
         expect(&mut client, "start")?;
         let before = cpu_time(&server)?;
+        let switches = sys::context_switches(server.id());
         expect(&mut client, "stop")?;
         let used = cpu_time(&server)?.saturating_sub(before);
+        let switches = sys::context_switches(server.id()).saturating_sub(switches);
+        let memory = free.saturating_sub(sys::available_memory());
         let report = client.next_line()?.ok_or("the client ended without figures")?;
         let samples = figures(&report, used)
             .ok_or_else(|| format!("the client's figures are incomplete: {report}"))?;
         let mut taken = Taken { samples, omitted: None };
+        if let Some(requests) = field(&report, "requests").filter(|n| *n > 0.0) {
+            let each = switches as f64 / requests;
+            taken.samples.push(Sample::new("switches", each, "1/request"));
+        }
+        if self.connections >= TELLING {
+            taken.samples.push(Sample::new("memory", memory as f64 / 1024.0, "MiB"));
+        }
         if let Ok(tool) = syscalls::tool() {
             match self.count(tool, &mut client, &server) {
                 Ok(each) => taken.samples.push(Sample::new("syscalls", each, "1/request")),
