@@ -9,7 +9,7 @@
 //!   what a worker runs        ring (its own, others steal)   inject (everybody's)   list (a batch)
 //!   who may sleep             idle
 //!   who ends a wait           wait                           completion (of a request)
-//!   when a wait ends          timers
+//!   when a wait ends          timers (in memory of their user's: array)
 //!   what holds them together  spin, pad, primitive (std or loom)
 //!   what was measured         histogram
 //! ```
@@ -17,8 +17,9 @@
 //! # Layers
 //!
 //! A file imports only from files further left: `primitive` ← `pad`, `spin`, `wait` ← `list`,
-//! `ring`, `idle`, `completion` ← `inject`; `timers` and `histogram` import nothing.
+//! `ring`, `idle`, `completion` ← `inject`; `array` ← `timers`; `histogram` imports nothing.
 
+mod array;
 mod completion;
 mod histogram;
 mod idle;
@@ -31,6 +32,7 @@ mod spin;
 mod timers;
 mod wait;
 
+pub use array::{Global, Memory};
 pub use completion::Completion;
 pub use histogram::{Bucket, Histogram, ParseHistogramError};
 pub use idle::{Idle, MAX_WORKERS};

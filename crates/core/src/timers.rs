@@ -19,11 +19,13 @@
 //! asks for, is a search, and exact order is lost), a binary heap (twice the levels; four siblings
 //! share a cache line or two), a balanced tree (allocates per entry).
 
+use crate::array::{Array, Global, Memory};
+
 /// Four children per entry: half the levels of a binary heap, and siblings lie side by side.
 const ARITY: usize = 4;
 
 /// Below this many entries spare memory is not given back.
-const SHRINK_FLOOR: usize = 64;
+const SHRINK_FLOOR: usize = 256;
 
 /// Names a timer of one [`Timers`] for cancelling. It outlives the timer harmlessly.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -66,10 +68,10 @@ enum Slot<T> {
 /// assert_eq!(timers.pop_due(100), Some("eggs"));
 /// assert_eq!(timers.cancel(tea), None);
 /// ```
-pub struct Timers<T> {
-    heap: Vec<Entry>,
+pub struct Timers<T, M: Memory = Global> {
+    heap: Array<Entry, M>,
     /// `heap[at].slot` of the slot `s` holding `at` is `s`, and the two have the same `seq`.
-    slots: Vec<Slot<T>>,
+    slots: Array<Slot<T>, M>,
     /// The first of the free slots, which are linked.
     free: Option<u32>,
     /// The number the next timer gets. At a billion a second it lasts for five centuries.
@@ -77,24 +79,46 @@ pub struct Timers<T> {
 }
 
 impl<T> Timers<T> {
-    /// No timers.
+    /// No timers, in memory of the program's allocator.
     pub const fn new() -> Self {
-        Self { heap: Vec::new(), slots: Vec::new(), free: None, seq: 0 }
+        Self::with_memory(Global)
     }
+}
 
+impl<T, M: Memory + Copy> Timers<T, M> {
+    /// No timers, in memory of this kind.
+    pub const fn with_memory(memory: M) -> Self {
+        Self { heap: Array::new(memory), slots: Array::new(memory), free: None, seq: 0 }
+    }
+}
+
+impl<T, M: Memory> Timers<T, M> {
     /// Adds a timer.
     ///
     /// # Panics
     ///
-    /// If there are already 2^32 timers.
+    /// If there is no memory, or there are already 2^32 timers.
     pub fn insert(&mut self, deadline: u64, value: T) -> TimerKey {
+        self.try_insert(deadline, value).ok().expect("memory for a timer")
+    }
+
+    /// Adds a timer, unless there is no memory for it: then the value comes back.
+    ///
+    /// # Errors
+    ///
+    /// The value.
+    pub fn try_insert(&mut self, deadline: u64, value: T) -> Result<TimerKey, T> {
+        let has_slot = self.free.is_some() || self.slots.reserve();
+        if !has_slot || !self.heap.reserve() {
+            return Err(value);
+        }
         let seq = self.seq;
         self.seq += 1;
         let at = self.heap.len();
         let slot = self.fill_slot(Slot::Used { seq, at, value });
         self.heap.push(Entry { deadline, seq, slot });
         self.sift_up(at);
-        TimerKey { slot, seq }
+        Ok(TimerKey { slot, seq })
     }
 
     /// Removes a timer and returns its value, unless it is due and popped, or cancelled, already.
@@ -172,7 +196,7 @@ impl<T> Timers<T> {
     /// when nothing is left (keys point into it, so it cannot be packed before).
     fn shrink(&mut self) {
         if self.heap.is_empty() && self.slots.len() > SHRINK_FLOOR {
-            self.slots = Vec::new();
+            self.slots.clear();
             self.free = None;
         }
         let capacity = self.heap.capacity();

@@ -1,9 +1,9 @@
 //! One at a time on spare carriers, for what one waits for by a hop and holds for long: locks that
 //! only the C library can take.
 //!
-//! There are 512 spare carriers. If as many coroutines waited on them for the same lock, whose
-//! holder wants one to go on, none would ever. So for each such lock one coroutine waits on a spare
-//! carrier; the others wait for their turn in the lot, where there is room for all.
+//! There are 512 spare carriers by default. If as many coroutines waited on them for the same lock,
+//! whose holder wants one to go on, none would ever. So for each such lock one coroutine waits on a
+//! spare carrier; the others wait for their turn in the lot, where there is room for all.
 //!
 //! | entry of [`INSIDE`] | meaning | changed |
 //! |---|---|---|
@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lisle_rt::lot::{self, Line, Parked, Waiters};
 
-/// As many as there are spare carriers. Whoever finds all entries taken is let through without one:
-/// then there are as many locks that are waited for, and this cannot help.
+/// As many as there are spare carriers by default. Whoever finds all entries taken is let through
+/// without one: then there are as many locks that are waited for, and this cannot help.
 const MOST: usize = 512;
 
 static INSIDE: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];

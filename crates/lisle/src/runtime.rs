@@ -128,6 +128,17 @@ impl Builder {
         self
     }
 
+    /// The most spare carriers: OS threads on which calls wait that block and offer nothing to
+    /// wait on. Coroutines beyond that wait for their turn. Default: `LISLE_MAX_CARRIERS`, else
+    /// 512.
+    ///
+    /// If what such calls wait for is itself in need of a carrier, there must be more carriers than
+    /// such calls.
+    pub fn max_carriers(mut self, count: usize) -> Self {
+        self.config.max_carriers = Some(count);
+        self
+    }
+
     /// Makes this the set-up of the process's runtime.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use util::{everywhere, mixed, tcp_pair};
+use util::{everywhere, in_child, mixed, tcp_pair, threads};
 
 /// Which OS thread this is, as the kernel counts them.
 fn os_thread() -> i64 {
@@ -87,6 +87,26 @@ fn several_block_at_once() {
             .collect();
         handles.into_iter().for_each(|one| one.join().unwrap());
     });
+}
+
+#[test]
+fn carriers_are_bounded() {
+    in_child(&[("LISLE_MAX_CARRIERS", "2")], || {
+        static INSIDE: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let block = || {
+            lisle::blocking(|| {
+                MOST.fetch_max(INSIDE.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(20));
+                INSIDE.fetch_sub(1, Ordering::SeqCst);
+            });
+        };
+        let several: Vec<_> = (0..8).map(|_| lisle::spawn(block)).collect();
+        several.into_iter().for_each(|one| one.join().unwrap());
+        let bound = if threads() { 8 } else { 2 };
+        assert!((1..=bound).contains(&MOST.load(Ordering::SeqCst)));
+    })
+    .expect_return();
 }
 
 #[test]

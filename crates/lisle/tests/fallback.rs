@@ -56,7 +56,12 @@ fn threads_that_were_asked_for_need_no_notice() {
 
 #[test]
 fn a_value_that_makes_no_sense_is_told_and_ignored() {
-    let wrong = [("LISLE_WORKERS", "many"), ("LISLE_MODE", "fibres"), ("LISLE_STACK_SIZE", "0")];
+    let wrong = [
+        ("LISLE_WORKERS", "many"),
+        ("LISLE_MODE", "fibres"),
+        ("LISLE_STACK_SIZE", "0"),
+        ("LISLE_MAX_CARRIERS", "-1"),
+    ];
     let ended = in_child(&wrong, || assert_eq!(lisle::spawn(|| 5).join().unwrap(), 5));
     ended.expect_return();
     if !threads() {

@@ -15,6 +15,8 @@ pub struct Config {
     pub threads: Option<bool>,
     /// How coroutines wait for descriptors.
     pub poller: Option<PollerKind>,
+    /// Most spare carriers: OS threads for what blocks and cannot be made to suspend.
+    pub max_carriers: Option<usize>,
 }
 
 /// How coroutines wait for descriptors.
@@ -48,11 +50,15 @@ pub(crate) struct Settings {
     pub(crate) threads: bool,
     /// None: io_uring, or epoll where that is not to be had.
     pub(crate) poller: Option<PollerKind>,
+    pub(crate) max_carriers: usize,
 }
 
 impl Settings {
     const STACK_SIZE: usize = 256 << 10;
     const MAX_WORKERS: usize = 1024;
+    const MAX_CARRIERS: usize = 512;
+    /// More OS threads than that the kernel does not give a process by default.
+    const MOST_CARRIERS: usize = 32 << 10;
 
     /// Fills in from the environment what the program left open, and from defaults what the
     /// environment leaves open. A value that cannot be used is told on standard error.
@@ -69,17 +75,23 @@ impl Settings {
                 .max(Self::STACK_SIZE / 8),
             threads: config.threads.or_else(|| variable(MODE, threads)).unwrap_or(false),
             poller: config.poller.or_else(|| variable(POLLER, poller)),
+            max_carriers: config
+                .max_carriers
+                .or_else(|| variable(MAX_CARRIERS, number))
+                .unwrap_or(Self::MAX_CARRIERS)
+                .clamp(1, Self::MOST_CARRIERS),
         }
     }
 }
 
+const MAX_CARRIERS: &str = "LISLE_MAX_CARRIERS";
 const MODE: &str = "LISLE_MODE";
 const POLLER: &str = "LISLE_POLLER";
 const WORKERS: &str = "LISLE_WORKERS";
 const STACK_SIZE: &str = "LISLE_STACK_SIZE";
 
 /// The names of the runtime's environment variables.
-pub const VARIABLES: [&str; 4] = [MODE, POLLER, WORKERS, STACK_SIZE];
+pub const VARIABLES: [&str; 5] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS];
 
 fn threads(text: &str) -> Option<bool> {
     match text {
@@ -120,6 +132,7 @@ pub fn variables() -> Vec<Variable> {
         set(POLLER, |text| poller(text).is_some()),
         set(WORKERS, |text| number(text).is_some()),
         set(STACK_SIZE, |text| number(text).is_some()),
+        set(MAX_CARRIERS, |text| number(text).is_some()),
     ];
     set.into_iter().flatten().collect()
 }

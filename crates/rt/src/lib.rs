@@ -5,8 +5,8 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config section mask    no more than a word or two
-//! 2  task carrier current stack worker poller proactor spare monitor shared    the machine
+//! 1  config section mask memory    no more than a word or two
+//! 2  task carrier current stack worker poller proactor spare monitor maker shared    the machine
 //! 2  rest directed signals cancel alternate    what is blocked, what strikes, and on which stack
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's

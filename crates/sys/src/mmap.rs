@@ -31,6 +31,21 @@ pub unsafe fn release(memory: NonNull<u8>, len: usize) {
     let _ = unsafe { syscall(libc::SYS_munmap, [memory.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
+/// Makes what [`reserve`] gave another length, perhaps at another place; what was there moves
+/// along, by its page tables. Nothing changes on failure.
+///
+/// # Errors
+/// `ENOMEM`.
+///
+/// # Safety
+/// Nothing refers to the memory any more, if it moves, nor to what is cut off.
+pub unsafe fn resize(memory: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Errno> {
+    let args = [memory.as_ptr() as usize, old, new, libc::MREMAP_MAYMOVE as usize, 0, 0];
+    // SAFETY: the caller's obligation.
+    let address = unsafe { syscall(libc::SYS_mremap, args)? };
+    NonNull::new(address as *mut u8).ok_or(Errno::NOMEM)
+}
+
 /// Makes the range read as zeroes in the children of forks, of whatever kind (Linux 4.14).
 ///
 /// # Errors

@@ -3,18 +3,20 @@
 use super::current;
 use super::shared::shared;
 
-/// Moves the running coroutine to a spare carrier. False if it cannot or need not be moved: it
-/// is on one, or this is no coroutine, or there are no OS threads to be had.
+/// Moves the running coroutine to a spare carrier. False if it cannot or need not be moved: it is
+/// on one, or this is no coroutine, or there are no OS threads to be had, which it learns after a
+/// detour through the queue for them.
 fn hop() -> bool {
     let Some((task, worker)) = current::suspendable() else { return false };
     let spares = &worker.shared.spares;
-    let Some(seat) = spares.seat() else { return false };
+    let seat = spares.seat();
     // SAFETY: the running coroutine on its carrier, with its worker.
     unsafe {
         let next = worker.next_local();
         task.carrier().leave(task, next, || spares.place(seat, task));
     }
-    true
+    // SAFETY: the running coroutine.
+    unsafe { task.carrier() }.worker.is_none()
 }
 
 /// Moves the running coroutine from a spare carrier back to the workers.

@@ -10,6 +10,7 @@ use lisle_core::{Idle, Injector};
 use lisle_fiber::Blocks;
 use lisle_sys::{Errno, mmap};
 
+use super::maker::Maker;
 use super::monitor::Monitor;
 use super::poller::Poller;
 use super::section;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) poller: Poller,
     pub(crate) pool: Pool,
     pub(crate) spares: Spares,
+    pub(crate) maker: Maker,
     pub(crate) monitor: Monitor,
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
@@ -126,6 +128,7 @@ impl Shared {
         blocks: Blocks,
         (poller, backend): (Poller, Backend),
         stack_class: usize,
+        spares: Spares,
         workers: u32,
     ) -> Self {
         Shared {
@@ -133,7 +136,8 @@ impl Shared {
             idle: Idle::new(workers),
             poller,
             pool: Pool::new(),
-            spares: Spares::new(),
+            spares,
+            maker: Maker::new(),
             monitor: Monitor::new(),
             blocks,
             stack_class,

@@ -1,7 +1,8 @@
 //! Spare carriers: OS threads for what blocks and cannot be made to suspend.
 //!
-//! Carriers are made when wanted, at most [`MOST`]; coroutines beyond that queue up. A carrier
-//! that found nothing to do for [`IDLE`] ends.
+//! Carriers are made when wanted, up to a bound; coroutines beyond that queue up. A carrier that
+//! found nothing to do for [`IDLE`] ends. They are made by a thread of the runtime's (`maker`): the
+//! coroutine that wants one waits in the queue meanwhile, and takes up no worker.
 //!
 //! All decisions are taken under one lock, which is held for a few instructions; this is a slow
 //! path, whose cost is waking an OS thread. What holds whenever the lock is free:
@@ -9,23 +10,25 @@
 //! - a carrier that counts is idle and listed, or runs a coroutine, or has one in its inbox or on
 //!   the way there;
 //! - if coroutines are queued, no carrier is idle, and some carrier counts, which looks into the
-//!   queue before it becomes idle or ends.
+//!   queue before it becomes idle or ends;
+//! - `wanted` carriers count that are still to be made.
+//!
+//! If none can be made and none counts, the queue goes back to the workers: those calls block
+//! there.
 
+use std::ffi::CStr;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use lisle_core::List;
-use lisle_sys::{Errno, clock, futex};
+use lisle_sys::{Errno, clock, futex, mmap};
 
 use super::carrier::Carrier;
-use super::current::Native;
-use super::rest;
-use super::section::SpinLock;
-use super::shared::shared;
+use super::maker;
+use super::section::{self, SpinLock};
+use super::shared::{Shared, shared};
 use super::task::Task;
 
-/// Carriers at most.
-const MOST: usize = 512;
 /// Nanoseconds of idleness after which a carrier ends.
 const IDLE: u64 = 5_000_000_000;
 const STACK: usize = 256 << 10;
@@ -33,17 +36,24 @@ const STACK: usize = 256 << 10;
 /// All spare carriers.
 pub(crate) struct Spares {
     state: SpinLock<State>,
-    /// The one made last, or null: the head of the list of all.
-    newest: AtomicPtr<Spare>,
+    /// How many there may be at the same time.
+    most: usize,
+    /// Room for so many.
+    records: NonNull<Spare>,
+    /// How many of these were ever made. Written by the maker alone, with Release: who finds one
+    /// finds it whole.
+    made: AtomicUsize,
 }
 
 struct State {
-    /// Those without work; room for `MOST` is reserved, so that it never allocates later.
+    /// Those without work; room for all is reserved, so that it never allocates later.
     idle: Vec<&'static Spare>,
     /// Those that exist, and those about to.
     count: usize,
+    /// Those that are to be made; they count.
+    wanted: usize,
     /// Left by carriers that ended. Kept, because one who filled an inbox may still be about to
-    /// wake its thread; room for `MOST` is reserved.
+    /// wake its thread; room for all is reserved.
     unused: Vec<&'static Spare>,
     /// Coroutines that wait for a carrier.
     queue: List<Task>,
@@ -56,44 +66,35 @@ pub(crate) struct Spare {
     inbox: AtomicPtr<Task>,
     /// 0 while the inbox is empty, 1 when it was filled.
     filled: AtomicU32,
-    /// The one made before it, or null. Constant once it is in that list.
-    older: AtomicPtr<Spare>,
 }
+
+// SAFETY: the records are shared references to what is made for sharing.
+unsafe impl Sync for Spares {}
+// SAFETY: as above.
+unsafe impl Send for Spares {}
 
 /// Where a coroutine that hops is to go.
 pub(crate) enum Seat {
     /// A carrier that is the coroutine's alone.
     Carrier(&'static Spare),
-    /// All carriers that there may be are busy.
+    /// None is idle.
     Queue,
 }
 
 impl Spares {
-    pub(crate) fn new() -> Self {
-        let (idle, unused) = (Vec::with_capacity(MOST), Vec::with_capacity(MOST));
-        let state = SpinLock::new(State { idle, count: 0, unused, queue: List::new() });
-        Spares { state, newest: AtomicPtr::new(ptr::null_mut()) }
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn new(most: usize) -> Result<Self, Errno> {
+        // Not touched before carriers are made.
+        let records = mmap::reserve(most * size_of::<Spare>())?.cast();
+        let (idle, unused) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let state = State { idle, count: 0, wanted: 0, unused, queue: List::new() };
+        Ok(Spares { state: SpinLock::new(state), most, records, made: AtomicUsize::new(0) })
     }
 
-    /// An idle carrier, a new one, or a place in the queue. `None` if no carrier can be made and
-    /// there is none.
-    pub(crate) fn seat(&'static self) -> Option<Seat> {
-        {
-            let mut state = self.state.lock();
-            if let Some(spare) = state.idle.pop() {
-                return Some(Seat::Carrier(spare));
-            }
-            if state.count == MOST {
-                return Some(Seat::Queue);
-            }
-            state.count += 1;
-        }
-        if let Some(spare) = self.start() {
-            return Some(Seat::Carrier(spare));
-        }
-        let mut state = self.state.lock();
-        state.count -= 1;
-        (state.count > 0).then_some(Seat::Queue)
+    /// An idle carrier, or a place in the queue.
+    pub(crate) fn seat(&'static self) -> Seat {
+        self.state.lock().idle.pop().map_or(Seat::Queue, Seat::Carrier)
     }
 
     /// Hands `task` over. Part of a commit: the coroutine's stack has been left.
@@ -104,16 +105,18 @@ impl Spares {
                 let mut state = self.state.lock();
                 match state.idle.pop() {
                     Some(spare) => spare,
-                    None if state.count > 0 => {
+                    None => {
                         // SAFETY: the coroutine that hops gave itself away.
                         unsafe { state.queue.push(NonNull::from(task)) };
-                        return;
-                    }
-                    None => {
+                        let more = state.count < self.most;
+                        if more {
+                            state.count += 1;
+                            state.wanted += 1;
+                        }
                         drop(state);
-                        // The last carrier has ended meanwhile: the call blocks a worker instead.
-                        // SAFETY: as above.
-                        unsafe { shared().inject(task) };
+                        if more {
+                            shared().maker.ask();
+                        }
                         return;
                     }
                 }
@@ -122,18 +125,55 @@ impl Spares {
         spare.fill(task);
     }
 
-    /// A new carrier that waits for its inbox. It counts already.
-    fn start(&'static self) -> Option<&'static Spare> {
-        let _native = Native::enter();
-        let unused = self.state.lock().unused.pop();
-        let spare = unused.unwrap_or_else(|| self.make());
-        let builder = std::thread::Builder::new().name("lisle-spare".to_owned()).stack_size(STACK);
-        let made = rest::making_threads(|| builder.spawn(move || self.serve(spare)));
-        if made.is_err() {
-            self.state.lock().unused.push(spare);
-            return None;
+    /// Makes the carriers that are wanted. Called by the maker.
+    pub(crate) fn make_wanted(&'static self, shared: &'static Shared) {
+        loop {
+            let unused = {
+                let mut state = self.state.lock();
+                if state.wanted == 0 {
+                    return;
+                }
+                state.wanted -= 1;
+                state.unused.pop()
+            };
+            let spare = unused.unwrap_or_else(|| self.record());
+            if !maker::make(spare, STACK, shared.blocks.size()) {
+                self.give_up(shared, spare);
+            }
         }
-        Some(spare)
+    }
+
+    /// No thread is to be had for this record.
+    fn give_up(&self, shared: &Shared, spare: &'static Spare) {
+        let mut stranded = List::new();
+        {
+            let mut state = self.state.lock();
+            state.unused.push(spare);
+            state.count -= 1;
+            if state.count == 0 {
+                stranded.append(&mut state.queue);
+            }
+        }
+        section::within(|| shared.injector.push_list(&mut stranded));
+        shared.notify();
+    }
+
+    /// A record for one more carrier. Called by the maker, no more often than they may be.
+    fn record(&self) -> &'static Spare {
+        let made = self.made.load(Ordering::Relaxed);
+        assert!(made < self.most, "records are used again");
+        // SAFETY: there is room, which nobody else uses and which is never given back.
+        let spare = unsafe {
+            let place = self.records.add(made);
+            place.write(Spare {
+                carrier: Carrier::new(None),
+                inbox: AtomicPtr::new(ptr::null_mut()),
+                filled: AtomicU32::new(0),
+            });
+            place.as_ref()
+        };
+        self.made.store(made + 1, Ordering::Release);
+        spare
     }
 
     /// Wakes carriers until none is at home with another mask than it is to have there.
@@ -147,36 +187,16 @@ impl Spares {
 
     /// All that were ever made.
     fn all(&self) -> impl Iterator<Item = &'static Spare> {
-        // SAFETY: null or leaked, in both places.
-        let first = unsafe { self.newest.load(Ordering::Acquire).as_ref() };
-        // SAFETY: as above.
-        std::iter::successors(first, |spare| unsafe {
-            spare.older.load(Ordering::Relaxed).as_ref()
-        })
-    }
-
-    fn make(&self) -> &'static Spare {
-        let spare: &'static Spare = Box::leak(Box::new(Spare {
-            carrier: Carrier::new(None),
-            inbox: AtomicPtr::new(ptr::null_mut()),
-            filled: AtomicU32::new(0),
-            older: AtomicPtr::new(ptr::null_mut()),
-        }));
-        let place = ptr::from_ref(spare).cast_mut();
-        let link = |newest| {
-            spare.older.store(newest, Ordering::Relaxed);
-            Some(place)
-        };
-        // Never fails: the closure always has a value. Release: who finds it finds it whole.
-        let _ = self.newest.fetch_update(Ordering::Release, Ordering::Relaxed, link);
-        spare
+        let made = self.made.load(Ordering::Acquire);
+        // SAFETY: so many were written, for good.
+        (0..made).map(|at| unsafe { self.records.add(at).as_ref() })
     }
 
     /// The life of a carrier.
     fn serve(&'static self, spare: &'static Spare) {
         // SAFETY: first of all on this thread.
         unsafe { spare.carrier.adopt_thread() };
-        let mut next = spare.receive(None);
+        let mut next = self.next(spare);
         while let Some(task) = next {
             // SAFETY: at home; whoever filled the inbox or the queue gave the task away.
             unsafe { spare.carrier.run(task) };
@@ -218,27 +238,24 @@ impl Spares {
     }
 
     /// A carrier ends although there may be work: another takes its place if coroutines wait.
-    fn replace(&'static self, spare: &'static Spare) {
-        let task = {
-            let mut state = self.state.lock();
-            state.unused.push(spare);
-            match state.queue.pop() {
-                Some(task) => task,
-                None => {
-                    state.count -= 1;
-                    return;
-                }
-            }
-        };
-        // SAFETY: headers are never freed.
-        let task = unsafe { task.as_ref() };
-        match self.start() {
-            Some(spare) => spare.fill(task),
-            None => {
-                self.state.lock().count -= 1;
-                self.place(Seat::Queue, task);
-            }
+    fn replace(&self, spare: &'static Spare) {
+        let mut state = self.state.lock();
+        state.unused.push(spare);
+        if state.queue.is_empty() {
+            state.count -= 1;
+            return;
         }
+        state.wanted += 1;
+        drop(state);
+        shared().maker.ask();
+    }
+}
+
+impl maker::Body for Spare {
+    const NAME: &'static CStr = c"lisle-spare";
+
+    fn live(&'static self) {
+        shared().spares.serve(self);
     }
 }
 

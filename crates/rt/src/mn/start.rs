@@ -15,6 +15,7 @@ use super::poller::Poller;
 use super::proactor::Proactor;
 use super::rest;
 use super::shared::{self, Backend, Shared, started};
+use super::spare::Spares;
 use super::stack;
 use super::worker::Worker;
 use super::{fork, overflow, setxid, spawn};
@@ -105,8 +106,10 @@ fn start(settings: &Settings) -> Result<(), String> {
         .ok_or_else(|| format!("stacks of {stack_size} bytes are too large"))?;
     let count = settings.workers as u32;
     let (poller, backend, proactors) = waiting(settings)?;
+    let spares = Spares::new(settings.max_carriers)
+        .map_err(|errno| format!("no memory to be had: {errno}"))?;
     let shared: &'static Shared =
-        Box::leak(Box::new(Shared::new(blocks, (poller, backend), stack_class, count)));
+        Box::leak(Box::new(Shared::new(blocks, (poller, backend), stack_class, spares, count)));
     let alone = count == 1;
     let proactors = proactors.into_iter().map(Some).chain(iter::repeat_with(|| None));
     let workers = (0..count)
@@ -123,6 +126,7 @@ fn start(settings: &Settings) -> Result<(), String> {
     shared::set(Some(shared));
     let started = rest::making_threads(|| {
         shared.workers().iter().try_for_each(start_worker)?;
+        start_maker(shared)?;
         start_monitor(shared)
     });
     started.map_err(|error| {
@@ -160,6 +164,11 @@ fn start_worker(worker: &'static Worker) -> std::io::Result<()> {
         }
     };
     std::thread::Builder::new().name(format!("lisle-{}", worker.index)).spawn(body).map(drop)
+}
+
+fn start_maker(shared: &'static Shared) -> std::io::Result<()> {
+    let name = "lisle-maker".to_owned();
+    std::thread::Builder::new().name(name).spawn(move || shared.maker.run(shared)).map(drop)
 }
 
 fn start_monitor(shared: &'static Shared) -> std::io::Result<()> {

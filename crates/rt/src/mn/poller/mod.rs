@@ -38,7 +38,6 @@ use lisle_sys::epoll::{Epoll, Event};
 use lisle_sys::eventfd::EventFd;
 use lisle_sys::{Errno, clock};
 
-use super::current::Native;
 use super::task::Task;
 use slot::{Seen, Waiters};
 use table::Table;
@@ -198,8 +197,6 @@ impl Poller {
     pub(crate) fn closing(&self, fd: i32) -> List<Task> {
         let mut woken = List::new();
         let Some(slot) = self.table.get(fd) else { return woken };
-        // A duplicate is noted in allocated memory, under the slot's lock.
-        let _native = Native::enter();
         let mut moved = None;
         {
             let waiters = slot.lock();

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use lisle_sys::{Errno, fd};
@@ -37,33 +36,43 @@ pub enum Ended {
 }
 
 /// An open file kept for those who waited for a descriptor that was closed. The last one closes
-/// it.
+/// it. How many there are is counted in the slot of its new number, so that keeping it, which is
+/// done under the lock of the old one, takes no memory.
 #[derive(Debug)]
-pub struct Moved(Arc<Duplicate>);
-
-#[derive(Debug)]
-struct Duplicate {
+pub struct Moved {
     fd: i32,
+    slot: &'static Slot,
 }
 
 impl Moved {
     /// A duplicate of `fd`; none if descriptors are exhausted.
     pub fn of(fd: i32) -> Option<Self> {
-        Some(Moved(Arc::new(Duplicate { fd: fd::duplicate(fd).ok()? })))
+        let fd = fd::duplicate(fd).ok()?;
+        let Some(slot) = shared().poller.slot(fd) else {
+            fd::close(fd);
+            return None;
+        };
+        slot.sharers.store(1, Ordering::Relaxed);
+        Some(Moved { fd, slot })
     }
 
     pub(crate) fn share(&self) -> Self {
-        Moved(Arc::clone(&self.0))
+        // As with `Arc`: who has one passes it on by something that orders.
+        self.slot.sharers.fetch_add(1, Ordering::Relaxed);
+        Moved { fd: self.fd, slot: self.slot }
     }
 
     /// The number it goes on under.
     pub fn fd(&self) -> i32 {
-        self.0.fd
+        self.fd
     }
 }
 
-impl Drop for Duplicate {
+impl Drop for Moved {
     fn drop(&mut self) {
+        if self.slot.sharers.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         // Whatever waited for it is gone, but the slot must not be taken for the next file's.
         let woken = shared().poller.closing(self.fd);
         debug_assert!(woken.is_empty(), "nobody waits for a descriptor that nobody holds");
@@ -86,10 +95,20 @@ pub(crate) struct Slot {
     generation: AtomicU32,
     /// What is to be expected of the next read, where coroutines wait for completion.
     pub(crate) expected: AtomicU8,
+    /// Those who hold the file by a duplicate of this number; see [`Moved`].
+    sharers: AtomicU32,
     /// The hooks' knowledge of the open file; 0 for none.
     pub(crate) facts: AtomicU64,
     state: UnsafeCell<State>,
 }
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
+}
+
+const _: () = assert!(size_of::<Slot>() == 64, "a line of the caches");
 
 /// Under the lock.
 struct State {

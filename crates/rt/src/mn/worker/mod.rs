@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use lisle_core::{List, Ring, Ticket, TimerKey, Timers};
 
 use super::carrier::Carrier;
-use super::current::Native;
+use super::memory::{Pages, out_of_memory};
 use super::proactor::Proactor;
 use super::section::{self, SpinLock};
 use super::shared::Shared;
@@ -51,7 +51,7 @@ pub(crate) struct Worker {
     ring: Ring<Task>,
     /// The coroutine woken last, or null. Anyone may take it (by swap); the owner puts.
     lifo: AtomicPtr<Task>,
-    timers: SpinLock<Timers<Alarm>>,
+    timers: SpinLock<Timers<Alarm, Pages>>,
     /// The earliest deadline in `timers`, or `u64::MAX`; written under its lock, read without.
     deadline: AtomicU64,
     /// Why its thread does not run: see `sleep`.
@@ -110,7 +110,7 @@ impl Worker {
             alone,
             ring: Ring::new(),
             lifo: AtomicPtr::new(ptr::null_mut()),
-            timers: SpinLock::new(Timers::new()),
+            timers: SpinLock::new(Timers::with_memory(Pages)),
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(true),
@@ -275,10 +275,8 @@ impl Worker {
         // The last look may be a little while ago; what is near is not taken for far.
         let far = deadline.saturating_sub(self.own.last_look.get()) > FAR;
         let deadline = if far { deadline.div_ceil(GRAIN).saturating_mul(GRAIN) } else { deadline };
-        // The heap may grow, and its allocator must not switch coroutines under the lock.
-        let _native = Native::enter();
         let mut timers = self.timers.lock();
-        let key = timers.insert(deadline, alarm);
+        let Ok(key) = timers.try_insert(deadline, alarm) else { out_of_memory() };
         self.deadline.store(timers.next().unwrap_or(u64::MAX), Ordering::Release);
         AlarmKey { worker: self, key }
     }
@@ -328,7 +326,6 @@ impl Worker {
 impl AlarmKey {
     /// Cancels the alarm, if it has not gone off.
     pub(crate) fn cancel(self) {
-        let _native = Native::enter();
         let mut timers = self.worker.timers.lock();
         timers.cancel(self.key);
         self.worker.deadline.store(timers.next().unwrap_or(u64::MAX), Ordering::Release);
