@@ -13,8 +13,13 @@
 
 mod arch;
 mod fault;
+mod frames;
 mod thread_block;
 
-pub use arch::{Context, fs_base, gs_base, prefetch, set_gs_base, switch};
+pub use arch::{
+    Context, Interrupted, fs_base, gs_base, is_own_text, prefetch, prepare as prepare_to_divert,
+    set_gs_base, switch,
+};
 pub use fault::{OverflowReport, watch_for_overflow};
+pub use frames::{Walk, walk};
 pub use thread_block::{Blocks, Landing, ThreadBlock, Unsupported, is_block, thread_id};

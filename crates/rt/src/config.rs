@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
+use std::time::Duration;
 
 /// What a program asked for; `None` leaves the choice to the environment, then to the runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub threads: Option<bool>,
     /// How coroutines wait for descriptors.
     pub poller: Option<PollerKind>,
+    /// How long a coroutine may run while others wait; zero: for ever.
+    pub slice: Option<Duration>,
 }
 
 /// How coroutines wait for descriptors.
@@ -48,11 +51,16 @@ pub(crate) struct Settings {
     pub(crate) threads: bool,
     /// None: io_uring, or epoll where that is not to be had.
     pub(crate) poller: Option<PollerKind>,
+    /// In nanoseconds; 0: nobody is preempted.
+    pub(crate) slice: u64,
 }
 
 impl Settings {
     const STACK_SIZE: usize = 256 << 10;
     const MAX_WORKERS: usize = 1024;
+    const SLICE: Duration = Duration::from_millis(10);
+    /// Less is mostly preemption.
+    const SHORTEST_SLICE: u64 = 20_000;
 
     /// Fills in from the environment what the program left open, and from defaults what the
     /// environment leaves open. A value that cannot be used is told on standard error.
@@ -60,6 +68,8 @@ impl Settings {
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = config.workers.or_else(|| variable(WORKERS, number));
         let workers = workers.unwrap_or_else(available);
+        let slice = config.slice.or_else(|| variable(SLICE, slice)).unwrap_or(Self::SLICE);
+        let slice = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         Settings {
             workers: workers.clamp(1, Self::MAX_WORKERS),
             stack_size: config
@@ -69,6 +79,7 @@ impl Settings {
                 .max(Self::STACK_SIZE / 8),
             threads: config.threads.or_else(|| variable(MODE, threads)).unwrap_or(false),
             poller: config.poller.or_else(|| variable(POLLER, poller)),
+            slice: if slice == 0 { 0 } else { slice.max(Self::SHORTEST_SLICE) },
         }
     }
 }
@@ -77,9 +88,10 @@ const MODE: &str = "LISLE_MODE";
 const POLLER: &str = "LISLE_POLLER";
 const WORKERS: &str = "LISLE_WORKERS";
 const STACK_SIZE: &str = "LISLE_STACK_SIZE";
+const SLICE: &str = "LISLE_SLICE";
 
 /// The names of the runtime's environment variables.
-pub const VARIABLES: [&str; 4] = [MODE, POLLER, WORKERS, STACK_SIZE];
+pub const VARIABLES: [&str; 5] = [MODE, POLLER, WORKERS, STACK_SIZE, SLICE];
 
 fn threads(text: &str) -> Option<bool> {
     match text {
@@ -95,6 +107,21 @@ fn poller(text: &str) -> Option<PollerKind> {
         "epoll" => Some(PollerKind::Epoll),
         _ => None,
     }
+}
+
+/// `off`, or a number with `us`, `ms` or `s` behind it.
+fn slice(text: &str) -> Option<Duration> {
+    if text == "off" {
+        return Some(Duration::ZERO);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let nanos: u64 = match &text[end..] {
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        _ => return None,
+    };
+    text[..end].parse::<u64>().ok()?.checked_mul(nanos).map(Duration::from_nanos)
 }
 
 fn number(text: &str) -> Option<usize> {
@@ -120,6 +147,7 @@ pub fn variables() -> Vec<Variable> {
         set(POLLER, |text| poller(text).is_some()),
         set(WORKERS, |text| number(text).is_some()),
         set(STACK_SIZE, |text| number(text).is_some()),
+        set(SLICE, |text| slice(text).is_some()),
     ];
     set.into_iter().flatten().collect()
 }

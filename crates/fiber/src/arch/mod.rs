@@ -4,7 +4,11 @@
 //! - `Context::prepare`: the stack is to call a function when it is next switched to.
 //! - `switch`: leave one context for another.
 //! - `fs_base`, `gs_base`, `set_gs_base`: the registers.
+//! - `Interrupted`, `prepare`: what a signal interrupted, and having it call a function.
 
+mod interrupt;
 mod x86_64;
 
+pub use interrupt::{Interrupted, is_own_text, prepare};
+pub(crate) use x86_64::is_first;
 pub use x86_64::{Context, fs_base, gs_base, prefetch, set_gs_base, switch};

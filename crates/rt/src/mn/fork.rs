@@ -4,7 +4,7 @@
 //! goes on as an ordinary thread: no coroutine is current any more, so every hook is the plain
 //! call, and the runtime is forgotten.
 
-use super::{current, directed, lot, start};
+use super::{current, directed, lot, preempt, start};
 
 /// Has children of forks set right, from now on.
 pub(crate) fn watch() {
@@ -13,6 +13,7 @@ pub(crate) fn watch() {
         start::forget_after_fork();
         lot::forget_after_fork();
         directed::forget_after_fork();
+        preempt::forget_after_fork();
     }
     // SAFETY: the handler is fit for a child of a fork: it stores words. The only error is lack
     // of memory at the start, when allocation failures end the process anyway.
