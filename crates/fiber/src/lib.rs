@@ -13,10 +13,15 @@
 
 mod arch;
 mod fault;
+mod frames;
 mod thread_block;
 
-pub use arch::{Context, call_on, fs_base, gs_base, prefetch, set_gs_base, switch};
+pub use arch::{
+    Context, Interrupted, call_on, fs_base, gs_base, is_own_text, prefetch,
+    prepare as prepare_to_divert, set_gs_base, switch,
+};
 pub use fault::{OverflowReport, watch_for_overflow};
+pub use frames::{Walk, walk};
 pub use thread_block::{
     Blocks, Landing, ThreadBlock, Unsupported, block_with_id, give_back_id, id_of, is_block,
     take_id, thread_id,

@@ -4,6 +4,7 @@
 //! settings or those [`Builder::install`] left, and lasts as long as the process does.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use lisle_rt::{Config, Runtime};
 
@@ -43,6 +44,12 @@ pub fn workers() -> usize {
 /// yet.
 pub fn poller() -> Option<Poller> {
     current_or_start().map(|rt| rt.poller().0)
+}
+
+/// How often coroutines were preempted in this process so far: made to give way although they were
+/// computing.
+pub fn preemptions() -> u64 {
+    lisle_rt::preemptions()
 }
 
 /// Why coroutines wait by epoll although io_uring was not ruled out. Starts the runtime if it has
@@ -136,6 +143,17 @@ impl Builder {
     /// such calls.
     pub fn max_carriers(mut self, count: usize) -> Self {
         self.config.max_carriers = Some(count);
+        self
+    }
+
+    /// How long a coroutine may run while others wait for its worker, before it is preempted; at
+    /// least 20 microseconds. Zero: for ever, as far as preemption is concerned. Default:
+    /// `LISLE_SLICE` (like `10ms`, `500us` or `off`), else 10 milliseconds.
+    ///
+    /// Coroutines that wait for an event or a timer do not wait that long once it has come: whoever
+    /// runs gives way to them after half a millisecond at most.
+    pub fn slice(mut self, slice: Duration) -> Self {
+        self.config.slice = Some(slice);
         self
     }
 

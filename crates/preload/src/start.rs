@@ -144,7 +144,9 @@ fn without_us() -> Option<OsString> {
 }
 
 extern "C" fn at_start() {
-    is_awake();
+    if is_awake() {
+        lisle_rt::is_all_of_its_object();
+    }
 }
 
 // SAFETY: the loader calls the functions in this section, with arguments that this one ignores.

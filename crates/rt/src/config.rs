@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
+use std::time::Duration;
 
 /// What a program asked for; `None` leaves the choice to the environment, then to the runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Config {
     pub poller: Option<PollerKind>,
     /// Most spare carriers: OS threads for what blocks and cannot be made to suspend.
     pub max_carriers: Option<usize>,
+    /// How long a coroutine may run while others wait; zero: for ever.
+    pub slice: Option<Duration>,
 }
 
 /// How coroutines wait for descriptors.
@@ -51,6 +54,8 @@ pub(crate) struct Settings {
     /// None: io_uring, or epoll where that is not to be had.
     pub(crate) poller: Option<PollerKind>,
     pub(crate) max_carriers: usize,
+    /// In nanoseconds; 0: nobody is preempted.
+    pub(crate) slice: u64,
 }
 
 impl Settings {
@@ -59,6 +64,9 @@ impl Settings {
     const MAX_CARRIERS: usize = 512;
     /// More OS threads than that the kernel does not give a process by default.
     const MOST_CARRIERS: usize = 32 << 10;
+    const SLICE: Duration = Duration::from_millis(10);
+    /// Less is mostly preemption.
+    const SHORTEST_SLICE: u64 = 20_000;
 
     /// Fills in from the environment what the program left open, and from defaults what the
     /// environment leaves open. A value that cannot be used is told on standard error.
@@ -66,6 +74,8 @@ impl Settings {
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = config.workers.or_else(|| variable(WORKERS, number));
         let workers = workers.unwrap_or_else(available);
+        let slice = config.slice.or_else(|| variable(SLICE, slice)).unwrap_or(Self::SLICE);
+        let slice = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         Settings {
             workers: workers.clamp(1, Self::MAX_WORKERS),
             stack_size: config
@@ -80,6 +90,7 @@ impl Settings {
                 .or_else(|| variable(MAX_CARRIERS, number))
                 .unwrap_or(Self::MAX_CARRIERS)
                 .clamp(1, Self::MOST_CARRIERS),
+            slice: if slice == 0 { 0 } else { slice.max(Self::SHORTEST_SLICE) },
         }
     }
 }
@@ -89,9 +100,10 @@ const MODE: &str = "LISLE_MODE";
 const POLLER: &str = "LISLE_POLLER";
 const WORKERS: &str = "LISLE_WORKERS";
 const STACK_SIZE: &str = "LISLE_STACK_SIZE";
+const SLICE: &str = "LISLE_SLICE";
 
 /// The names of the runtime's environment variables.
-pub const VARIABLES: [&str; 5] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS];
+pub const VARIABLES: [&str; 6] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS, SLICE];
 
 fn threads(text: &str) -> Option<bool> {
     match text {
@@ -107,6 +119,21 @@ fn poller(text: &str) -> Option<PollerKind> {
         "epoll" => Some(PollerKind::Epoll),
         _ => None,
     }
+}
+
+/// `off`, or a number with `us`, `ms` or `s` behind it.
+fn slice(text: &str) -> Option<Duration> {
+    if text == "off" {
+        return Some(Duration::ZERO);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let nanos: u64 = match &text[end..] {
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        _ => return None,
+    };
+    text[..end].parse::<u64>().ok()?.checked_mul(nanos).map(Duration::from_nanos)
 }
 
 fn number(text: &str) -> Option<usize> {
@@ -133,6 +160,7 @@ pub fn variables() -> Vec<Variable> {
         set(WORKERS, |text| number(text).is_some()),
         set(STACK_SIZE, |text| number(text).is_some()),
         set(MAX_CARRIERS, |text| number(text).is_some()),
+        set(SLICE, |text| slice(text).is_some()),
     ];
     set.into_iter().flatten().collect()
 }

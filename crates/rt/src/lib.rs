@@ -5,8 +5,9 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config section mask memory    no more than a word or two
-//! 2  task carrier current stack worker poller proactor spare monitor maker shared    the machine
+//! 1  config section stay text mask memory    no more than a word or two
+//! 2  task carrier current stack worker poller proactor spare monitor slice late preempt maker
+//! 2  shared    the machine
 //! 2  rest directed signals cancel alternate    what is blocked, what strikes, and on which stack
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
@@ -34,13 +35,14 @@ pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variab
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Inherited, Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel, closed,
-    closing, current, current_name, descriptor, install, is_main_thread, lot, main_begins, park,
-    pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread,
-    thread_id, unpin, yield_now,
+    Inherited, Runtime, Stay, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel,
+    closed, closing, current, current_name, descriptor, install, is_all_of_its_object,
+    is_main_thread, learn_objects, lot, main_begins, park, pin, preemptions, request, self_test,
+    signals, sleep, sleep_unless_interrupted, sleep_until, thread, thread_id, unpin, without_ticks,
+    yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
     Inherited, Runtime, TaskRef, as_bystander, blocking, current, current_name, install,
-    is_main_thread, main_begins, park, pin, self_test, sleep, unpin, yield_now,
+    is_main_thread, main_begins, park, pin, preemptions, self_test, sleep, unpin, yield_now,
 };

@@ -5,7 +5,11 @@
 //! - `switch`: leave one context for another.
 //! - `call_on`: call a function on another stack, and come back.
 //! - `fs_base`, `gs_base`, `set_gs_base`: the registers.
+//! - `Interrupted`, `prepare`: what a signal interrupted, and having it call a function.
 
+mod interrupt;
 mod x86_64;
 
+pub use interrupt::{Interrupted, is_own_text, prepare};
+pub(crate) use x86_64::is_first;
 pub use x86_64::{Context, call_on, fs_base, gs_base, prefetch, set_gs_base, switch};

@@ -204,6 +204,13 @@ pub unsafe extern "C" fn switch(from: *mut Context, to: *const Context) {
     )
 }
 
+/// Whether the address is in the outermost function of every coroutine.
+pub(crate) fn is_first(address: usize) -> bool {
+    // Bytes that it has at most.
+    const LENGTH: usize = 16;
+    (start as *const () as usize..start as *const () as usize + LENGTH).contains(&address)
+}
+
 /// The outermost frame of every coroutine: calls rbx with r12.
 #[unsafe(naked)]
 unsafe extern "C" fn start() {

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use libc::{c_int, sighandler_t, siginfo_t};
 use lisle_core::RawSpin;
+use lisle_rt::Stay;
 use lisle_rt::signals::{self, Kick};
 use lisle_sys::signal::{self as sys, Change, set_of};
 use lisle_sys::{Errno, thread};
@@ -55,8 +56,11 @@ fn wrapper_address() -> usize {
     wrapper as *const () as usize
 }
 
-/// What the kernel calls for every handler.
+/// What the kernel calls for every handler. It must not be preempted, also before it has said so:
+/// mask and stack are the handler's. Hence its section.
+#[unsafe(link_section = "lisle_text")]
 unsafe extern "C-unwind" fn wrapper(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    let _stay = Stay::begin();
     // SAFETY: the kernel's own arguments.
     if unsafe { signals::put_off(signal, info, context) } {
         return;

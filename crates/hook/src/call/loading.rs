@@ -108,9 +108,12 @@ unsafe extern "C-unwind" fn dlmopen_elsewhere(
     name: *const c_char,
     flags: c_int,
 ) -> *mut c_void {
-    lisle_rt::blocking(
+    let object = lisle_rt::blocking(
         || real!(dlmopen(space, name, flags): fn(c_long, *const c_char, c_int) -> *mut c_void),
-    )
+    );
+    // It may have brought a C library of its own.
+    lisle_rt::learn_objects();
+    object
 }
 
 /// Whether the call is the same from here.

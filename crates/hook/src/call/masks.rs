@@ -2,7 +2,7 @@
 //! runs there.
 
 use libc::{c_int, sigset_t, stack_t};
-use lisle_rt::signals;
+use lisle_rt::{Stay, signals};
 
 use crate::real::real;
 
@@ -71,6 +71,8 @@ unsafe extern "C-unwind" fn sigaltstack(new: *const stack_t, old: *mut stack_t) 
     let Some(had) = signals::alternate() else { return plain(new, old) };
     // SAFETY: null or live, by the caller's obligation.
     if let Some(new) = unsafe { new.as_ref() } {
+        // What is changed is the OS thread's.
+        let _stay = Stay::begin();
         let result = plain(std::ptr::from_ref(new), std::ptr::null_mut());
         if result != 0 {
             return result;

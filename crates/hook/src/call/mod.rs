@@ -7,6 +7,7 @@ mod children;
 mod connections;
 mod databases;
 mod descriptors;
+mod exec;
 mod files;
 mod folders;
 mod futex;

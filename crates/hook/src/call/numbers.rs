@@ -120,6 +120,9 @@ fn waits(number: c_long, arguments: Arguments) -> Option<c_long> {
         libc::SYS_nanosleep => hook!(nanosleep(a, b) -> c_int),
         libc::SYS_clock_nanosleep => by_errno(hook!(clock_nanosleep(a, b, c, d) -> c_int)),
         libc::SYS_wait4 => hook!(wait4(a, b, c, d) -> c_int),
+        libc::SYS_execve | libc::SYS_execveat => {
+            lisle_rt::without_ticks(|| plain(number, arguments))
+        }
         libc::SYS_waitid if e == 0 => hook!(waitid(a, b, c, d) -> c_int),
         libc::SYS_waitid if d & libc::WNOHANG as usize == 0 => elsewhere(),
         _ => return None,

@@ -29,6 +29,30 @@ pub(super) struct Arguments {
     reg_save_area: *mut u8,
 }
 
+impl Arguments {
+    /// The next argument, which is a pointer.
+    ///
+    /// # Safety
+    /// There is one.
+    pub(super) unsafe fn next_pointer(&mut self) -> *mut u8 {
+        /// Bytes of the registers in the list.
+        const REGISTERS: u32 = 48;
+        // SAFETY: the caller's obligation.
+        unsafe {
+            let place = if self.gp_offset < REGISTERS {
+                let place = self.reg_save_area.add(self.gp_offset as usize);
+                self.gp_offset += 8;
+                place
+            } else {
+                let place = self.overflow_arg_area;
+                self.overflow_arg_area = place.add(8);
+                place
+            };
+            place.cast::<*mut u8>().read()
+        }
+    }
+}
+
 /// Defines variadic functions: their name, the hook that takes a list, the number of arguments
 /// before those that vary, and the register of the argument after them.
 macro_rules! variadic {
@@ -91,6 +115,9 @@ variadic! {
     syslog = vsyslog, 2, "rdx";
     warn = vwarn, 1, "rsi";
     warnx = vwarnx, 1, "rsi";
+    execl = lisle_execl, 1, "rsi";
+    execlp = lisle_execlp, 1, "rsi";
+    execle = lisle_execle, 1, "rsi";
 }
 
 // The names by which C code gets the scanning of the later standards.

@@ -95,6 +95,12 @@ pub(super) const CHILDREN: Family = Family {
             differs: "",
         },
         Row {
+            symbols: "execv execve execvp execvpe execl execle execlp execveat fexecve",
+            how: "the plain call, while nobody is preempted: a signal on its way would end the new \
+                  program",
+            differs: "",
+        },
+        Row {
             symbols: "vfork __vfork",
             how: "`fork`: the child would run the hooks on the parent's memory",
             differs: "the child has a copy",

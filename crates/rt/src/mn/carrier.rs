@@ -8,7 +8,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use lisle_fiber::{Context, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
@@ -16,6 +16,7 @@ use lisle_sys::signal::{self, Change};
 use super::directed;
 use super::mask::{ALL, LOOK, OWN_STACK, UNEQUAL, blockable};
 use super::rest::Note;
+use super::stay::Stay;
 use super::task::{Alternate, Ran, Task};
 use super::worker::Worker;
 
@@ -51,6 +52,9 @@ pub(crate) struct Carrier {
     pub(crate) note: Note,
     /// The kernel's number of the OS thread.
     thread: AtomicI32,
+    /// Odd while it runs a coroutine, and another number for each stretch; for the monitor. Written
+    /// by the carrier's own OS thread.
+    stretch: AtomicU32,
     /// Whether a coroutine ended while pinned to the OS thread, which may be unfit for others now.
     spoilt: Cell<bool>,
     /// The worker it holds; none for spare carriers, on which blocking calls block.
@@ -81,6 +85,7 @@ impl Carrier {
             alternate: Cell::new(Alternate::NONE),
             note: Note::new(),
             thread: AtomicI32::new(0),
+            stretch: AtomicU32::new(0),
             spoilt: Cell::new(false),
             worker,
         }
@@ -132,7 +137,8 @@ impl Carrier {
         unsafe { self.run_commit() };
     }
 
-    /// Leaves the coroutine `from`, for `next` or for home. `commit` runs once its stack has been
+    /// Leaves the coroutine `from`, for `next` or for home, and is in the caller's section when it
+    /// goes on. `commit` runs once its stack has been
     /// left; it may publish the coroutine, which may then run elsewhere at once. It must not
     /// block, allocate or panic.
     ///
@@ -145,6 +151,7 @@ impl Carrier {
     pub(crate) unsafe fn leave<C: FnOnce()>(
         &self,
         from: &'static Task,
+        stay: &Stay,
         next: Option<&'static Task>,
         commit: C,
     ) {
@@ -172,13 +179,15 @@ impl Carrier {
         // SAFETY: the caller's obligations; home was left when this carrier began to run.
         unsafe { switch(from.context.get(), to) };
         // SAFETY: first thing after a switch; whoever resumed us set our carrier.
-        unsafe { from.carrier().run_commit() };
+        unsafe { from.carrier(stay).run_commit() };
     }
 
     /// What precedes a switch to `next`, after the commit was noted.
     #[inline]
     fn resume(&self, next: &'static Task) {
         next.set_carrier(self);
+        let stretch = self.stretch.load(Ordering::Relaxed);
+        self.stretch.store(stretch.wrapping_add(2) | 1, Ordering::Relaxed);
         if next.mask.word() != self.signals.get() {
             self.approach(next);
         }
@@ -231,6 +240,8 @@ impl Carrier {
     /// What precedes a switch home, after the commit was noted: what is to be blocked at home is.
     #[inline]
     fn go_home(&self) {
+        let stretch = self.stretch.load(Ordering::Relaxed);
+        self.stretch.store(stretch.wrapping_add(1), Ordering::Relaxed);
         self.note.come(|base| {
             if self.signals.get() != base {
                 self.approach_home(base);
@@ -266,6 +277,17 @@ impl Carrier {
     pub(crate) fn retire(&self) {
         signal::change_mask(Change::Set, ALL);
         self.note.go();
+    }
+
+    /// Whether this is what the OS thread blocks, as far as is noted. Allowed in handlers that
+    /// interrupt the OS thread.
+    pub(crate) fn has_mask(&self, set: u64) -> bool {
+        blockable(self.signals.get()) == set
+    }
+
+    /// The number of the stretch for which a coroutine runs; even while none does.
+    pub(crate) fn stretch(&self) -> u32 {
+        self.stretch.load(Ordering::Relaxed)
     }
 
     /// The kernel's number of the OS thread.

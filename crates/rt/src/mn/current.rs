@@ -9,8 +9,10 @@ use std::ptr;
 
 use lisle_sys::signal;
 
+use super::carrier::Carrier;
 use super::shared;
 use super::signals;
+use super::stay::Stay;
 use super::task::Task;
 use super::worker::Worker;
 
@@ -25,25 +27,53 @@ pub(crate) fn current() -> Option<&'static Task> {
     unsafe { CURRENT.get().as_ref() }
 }
 
+/// The running coroutine with its worker, on which it stays for as long as this lives, unless it
+/// suspends.
+pub(crate) struct Here {
+    pub(crate) task: &'static Task,
+    pub(crate) worker: &'static Worker,
+    stay: Stay,
+}
+
+impl Here {
+    /// The carrier that it runs on.
+    #[inline]
+    pub(crate) fn carrier(&self) -> &'static Carrier {
+        // SAFETY: the running coroutine's.
+        unsafe { self.task.carrier(&self.stay) }
+    }
+
+    /// See [`Carrier::leave`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline]
+    pub(crate) unsafe fn leave(&self, next: Option<&'static Task>, commit: impl FnOnce()) {
+        // SAFETY: the caller's obligation; the running coroutine on its carrier.
+        unsafe { self.carrier().leave(self.task, &self.stay, next, commit) };
+    }
+}
+
 /// The running coroutine with its worker, if it may suspend here: not on a spare carrier (there,
 /// blocking calls block) and not within a [`Native`] section.
 #[inline]
-pub(crate) fn suspendable() -> Option<(&'static Task, &'static Worker)> {
+pub(crate) fn suspendable() -> Option<Here> {
     let task = current()?;
+    let stay = Stay::begin();
     // The child of a fork has the coroutine's stack, and no runtime.
     if task.native.get() != 0 && !signals::left(task) || shared::started().is_none() {
         return None;
     }
     // SAFETY: it runs, here.
-    let worker = unsafe { task.carrier() }.worker?;
-    Some((task, worker))
+    let worker = unsafe { task.carrier(&stay) }.worker?;
+    Some(Here { task, worker, stay })
 }
 
-/// The worker of the running coroutine, if it has one.
-#[inline]
-pub(crate) fn worker() -> Option<&'static Worker> {
+/// Whether the running coroutine is on a worker.
+pub(crate) fn is_on_worker() -> bool {
+    let stay = Stay::begin();
     // SAFETY: the current coroutine runs, here.
-    current().and_then(|task| unsafe { task.carrier() }.worker)
+    current().is_some_and(|task| unsafe { task.carrier(&stay) }.worker.is_some())
 }
 
 /// The signals that whoever calls this blocks.

@@ -182,9 +182,9 @@ pub fn wait_any(interests: &mut [Interest], deadline: Option<u64>) -> Ended {
 }
 
 fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>) -> Ended {
-    let Some((task, worker)) = current::suspendable() else { return Ended::Ready };
+    let Some(here) = current::suspendable() else { return Ended::Ready };
     let poller = &shared().poller;
-    let wait = Wait::arm(task, worker);
+    let wait = Wait::arm(here);
     let nodes = nodes.as_mut_ptr();
     let mut queued = 0;
     let mut early = None;
@@ -243,9 +243,10 @@ pub fn closed(fd: i32) {
 /// Requests that were pushed are for the file that a number stands for now.
 fn submit_all(shared: &Shared) {
     if shared.has_unsubmitted() {
-        match current::worker() {
-            Some(_) => shared.submit_all(),
-            None => shared.monitor.submit_all(),
+        if current::is_on_worker() {
+            shared.submit_all();
+        } else {
+            shared.monitor.submit_all();
         }
     }
 }

@@ -5,7 +5,7 @@
 //! call, and the runtime is forgotten.
 
 use super::carrier::set_alternate;
-use super::{alternate, current, directed, lot, start, thread};
+use super::{alternate, current, directed, lot, preempt, start, thread};
 
 /// Has children of forks set right, from now on.
 pub(crate) fn watch() {
@@ -21,6 +21,7 @@ pub(crate) fn watch() {
         lot::forget_after_fork();
         directed::forget_after_fork();
         thread::forget_after_fork();
+        preempt::forget_after_fork();
     }
     // SAFETY: the handler is fit for a child of a fork: it stores words. The only error is lack
     // of memory at the start, when allocation failures end the process anyway.

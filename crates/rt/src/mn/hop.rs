@@ -2,29 +2,31 @@
 
 use super::current;
 use super::shared::shared;
+use super::stay::Stay;
 
 /// Moves the running coroutine to a spare carrier. False if it cannot or need not be moved: it is
 /// on one, or this is no coroutine, or there are no OS threads to be had, which it learns after a
 /// detour through the queue for them.
 fn hop() -> bool {
-    let Some((task, worker)) = current::suspendable() else { return false };
+    let Some(here) = current::suspendable() else { return false };
+    let (task, worker) = (here.task, here.worker);
     let spares = &worker.shared.spares;
     let seat = spares.seat();
     // SAFETY: the running coroutine on its carrier, with its worker.
     unsafe {
         let next = worker.next_local();
-        task.carrier().leave(task, next, || spares.place(seat, task));
+        here.leave(next, || spares.place(seat, task));
     }
-    // SAFETY: the running coroutine.
-    unsafe { task.carrier() }.worker.is_none()
+    here.carrier().worker.is_none()
 }
 
 /// Moves the running coroutine from a spare carrier back to the workers.
 fn hop_back() {
     let task = current::current().expect("a coroutine hopped");
     let shared = shared();
+    let stay = Stay::begin();
     // SAFETY: the running coroutine on its carrier; the commit gives it away once it has left.
-    unsafe { task.carrier().leave(task, None, || shared.inject(task)) };
+    unsafe { task.carrier(&stay).leave(task, &stay, None, || shared.inject(task)) };
 }
 
 /// Moves the running coroutine to a spare carrier, or notes that it stays on the one it is on.

@@ -8,6 +8,7 @@ pub mod descriptor;
 mod directed;
 mod fork;
 mod hop;
+mod late;
 pub mod lot;
 mod maker;
 mod mask;
@@ -16,6 +17,7 @@ mod monitor;
 mod overflow;
 mod parker;
 mod poller;
+mod preempt;
 mod proactor;
 pub mod request;
 mod rest;
@@ -23,11 +25,14 @@ mod section;
 mod setxid;
 mod shared;
 pub mod signals;
+mod slice;
 mod spare;
 mod spawn;
 mod stack;
 mod start;
+mod stay;
 mod task;
+mod text;
 pub mod thread;
 mod turn;
 mod wait;
@@ -48,7 +53,10 @@ use task::Task;
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
 pub use lisle_fiber::thread_id;
+pub use preempt::{preemptions, without_ticks};
 pub use signals::{Inherited, as_bystander, is_main_thread, main_begins};
+pub use stay::Stay;
+pub use text::{is_all_of_its_object, learn as learn_objects};
 pub use turn::{begin_io, yield_now};
 
 /// The running M:N runtime.
@@ -222,20 +230,17 @@ pub fn sleep(duration: Duration) {
 
 /// Suspends the calling coroutine until `deadline`, in nanoseconds of the monotonic clock.
 pub fn sleep_until(deadline: u64) {
-    match current::suspendable() {
-        Some(_) => {
-            while clock::now() < deadline
-                && let Some((task, worker)) = current::suspendable()
-            {
-                wait::Wait::arm(task, worker).suspend(Some(deadline));
-            }
+    if can_suspend() {
+        while clock::now() < deadline
+            && let Some(here) = current::suspendable()
+        {
+            wait::Wait::arm(here).suspend(Some(deadline));
         }
-        None => {
-            let word = std::sync::atomic::AtomicU32::new(0);
-            while clock::now() < deadline {
-                // Nobody wakes this word: the wait ends by its deadline or a signal.
-                let _ = lisle_sys::futex::wait(&word, 0, Some(deadline));
-            }
+    } else {
+        let word = std::sync::atomic::AtomicU32::new(0);
+        while clock::now() < deadline {
+            // Nobody wakes this word: the wait ends by its deadline or a signal.
+            let _ = lisle_sys::futex::wait(&word, 0, Some(deadline));
         }
     }
 }
@@ -243,11 +248,11 @@ pub fn sleep_until(deadline: u64) {
 /// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end.
 pub fn sleep_unless_interrupted(deadline: u64) -> bool {
     while clock::now() < deadline {
-        let Some((task, worker)) = current::suspendable() else {
+        let Some(here) = current::suspendable() else {
             sleep_until(deadline);
             return true;
         };
-        let cause = wait::Wait::arm(task, worker).suspend(Some(deadline));
+        let cause = wait::Wait::arm(here).suspend(Some(deadline));
         if cause == directed::INTERRUPT && signals::interrupts(true) {
             return false;
         }

@@ -10,6 +10,8 @@
 //! - an alarm of a busy worker is overdue, or
 //! - nobody asks the poller.
 //!
+//! It preempts coroutines that have run for long while others wait: see `slice`.
+//!
 //! It also submits the requests of a worker that has been too busy to do so since the last look,
 //! and takes the answers that such a worker left.
 //!
@@ -42,6 +44,7 @@ use super::mask::ALL;
 use super::proactor::Proactor;
 use super::section;
 use super::shared::Shared;
+use super::slice::Slices;
 use super::task::Task;
 
 /// Nanoseconds between two looks.
@@ -95,9 +98,8 @@ impl Monitor {
         }
     }
 
-    /// Sleeps for `nanos`, and does what is asked for meanwhile.
-    fn nap(&self, shared: &Shared, nanos: u64) {
-        let until = clock::now() + nanos;
+    /// Sleeps until then, and does what is asked for meanwhile.
+    fn nap(&self, shared: &Shared, until: u64) {
         loop {
             let asked = self.asked.load(Ordering::Acquire);
             if asked != self.answered.load(Ordering::Relaxed) {
@@ -131,10 +133,18 @@ impl Monitor {
     pub(crate) fn run(&self, shared: &'static Shared) -> ! {
         // Handlers may wait for what it does.
         signal::change_mask(signal::Change::Set, ALL);
+        lisle_sys::thread::precise_timers();
         let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; shared.workers().len()];
         let (mut interval, mut quiet) = (SHORTEST, 0);
+        let mut slices = Slices::new(seen.len(), shared.slice);
+        let mut next = clock::now() + interval;
         loop {
-            self.nap(shared, interval);
+            self.nap(shared, next.min(slices.next));
+            let now = clock::now();
+            slices.look(shared, now);
+            if now < next {
+                continue;
+            }
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();
             quiet = if awake > 0 { 0 } else { quiet + 1 };
             // Where all are awake there is nobody to wake, and a single worker wakes by itself.
@@ -148,6 +158,7 @@ impl Monitor {
                 self.sleep_until_needed(shared);
                 (interval, quiet) = (SHORTEST, 0);
             }
+            next = clock::now() + interval;
         }
     }
 
@@ -182,7 +193,7 @@ fn look(shared: &Shared, seen: &mut [Seen]) -> bool {
         }
     }
     // While all are asleep one of them holds the poller.
-    wanted || shared.poller.stale_since(now, LONGEST)
+    wanted || !shared.late.is_empty() || shared.poller.stale_since(now, LONGEST)
 }
 
 /// Submits and takes for a worker that has done neither since the last look although there is

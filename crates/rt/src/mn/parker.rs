@@ -40,8 +40,8 @@ pub(crate) fn park(task: &'static Task, deadline: Option<u64>) {
         return;
     }
     match current::suspendable() {
-        Some((task, worker)) => {
-            let wait = Wait::arm(task, worker);
+        Some(here) => {
+            let wait = Wait::arm(here);
             let state = waiting(wait.alarm().ticket);
             match word.compare_exchange(EMPTY, state, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {

@@ -8,13 +8,11 @@ use lisle_core::Cause;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, clock};
 
-use super::current;
+use super::current::{self, Here};
 use super::directed::INTERRUPT;
 use super::proactor::{Op, Proactor};
 use super::shared;
-use super::task::Task;
 use super::wait::Wait;
-use super::worker::Worker;
 
 /// Nanoseconds after which a request that should have been cancelled is cancelled again.
 const AGAIN_AFTER: u64 = 10_000_000;
@@ -56,8 +54,9 @@ pub unsafe fn perform_now(
     entry: impl FnOnce() -> Entry,
     deadline: Option<u64>,
 ) -> Option<Performed> {
-    let (task, worker, proactor) = with_room(1)?;
-    let wait = Wait::arm(task, worker);
+    let (here, proactor) = with_room(1)?;
+    let task = here.task;
+    let wait = Wait::arm(here);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
     unsafe { proactor.push(entry(), &op) };
@@ -78,8 +77,9 @@ pub unsafe fn perform_noting(
     deadline: Option<u64>,
     note: impl FnOnce(bool),
 ) -> Option<Performed> {
-    let (task, worker, proactor) = with_room(1)?;
-    let wait = Wait::arm(task, worker);
+    let (here, proactor) = with_room(1)?;
+    let task = here.task;
+    let wait = Wait::arm(here);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
     unsafe { proactor.push(entry(), &op) };
@@ -127,8 +127,9 @@ pub(crate) fn poll_any(
     let count = entries.len();
     // Room first: once the wait is armed there is no way back.
     let mut ops = Vec::with_capacity(count);
-    let (task, worker, proactor) = with_room(count as u32)?;
-    let wait = Wait::arm(task, worker);
+    let (here, proactor) = with_room(count as u32)?;
+    let task = here.task;
+    let wait = Wait::arm(here);
     ops.extend((0..count).map(|_| Op::new(task, wait.alarm().ticket)));
     for (entry, op) in entries.zip(&ops) {
         // SAFETY: as in `perform`; polls name no memory, and the list is not touched until all are
@@ -155,25 +156,26 @@ pub(crate) const MOST: usize = 64;
 
 /// The running coroutine, its worker, and a ring with room for `count` requests.
 #[inline]
-fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
-    let (task, worker) = current::suspendable()?;
-    let proactor = worker.proactor.as_ref()?;
-    if proactor.has_room(count) { Some((task, worker, proactor)) } else { make_room(count) }
+fn with_room(count: u32) -> Option<(Here, &'static Proactor)> {
+    let here = current::suspendable()?;
+    let proactor = here.worker.proactor.as_ref()?;
+    if proactor.has_room(count) { Some((here, proactor)) } else { make_room(count) }
 }
 
 #[cold]
-fn make_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
+fn make_room(count: u32) -> Option<(Here, &'static Proactor)> {
     loop {
-        let (task, worker) = current::suspendable()?;
+        let here = current::suspendable()?;
+        let (task, worker) = (here.task, here.worker);
         let proactor = worker.proactor.as_ref()?;
         if proactor.has_room(count) {
-            return Some((task, worker, proactor));
+            return Some((here, proactor));
         }
         proactor.submit();
         if !proactor.has_room(count) {
             // The kernel wants answers taken first, which is done at home, or has no memory.
             // SAFETY: the running coroutine on its carrier, with its worker.
-            unsafe { task.carrier().leave(task, None, || worker.requeue(task)) };
+            unsafe { here.leave(None, || worker.requeue(task)) };
         }
     }
 }
@@ -192,8 +194,8 @@ fn cancel(proactor: &Proactor, op: &Op) {
         proactor.cancel(op);
         // On whatever worker it is now. Nothing keeps a coroutine from suspending here if it could
         // when the request was made.
-        let Some((task, worker)) = current::suspendable() else { continue };
-        let wait = Wait::arm(task, worker);
+        let Some(here) = current::suspendable() else { continue };
+        let wait = Wait::arm(here);
         if op.rearm(wait.alarm().ticket) {
             let _ = wait.suspend(Some(clock::now() + AGAIN_AFTER));
         } else {

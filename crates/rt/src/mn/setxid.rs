@@ -1,4 +1,4 @@
-//! `setuid` and its kin, while coroutines run.
+//! Signal 33: `setuid` and its kin, while coroutines run, and the ticks of preemption.
 //!
 //! The kernel changes the identity of one thread; the C library makes it the process's by a signal
 //! (33) to every thread on its list, whose handler clears a flag in *the running thread's* control
@@ -8,39 +8,62 @@
 //! threads may have any GS base, that of the carrier they were made on above all: they inherit it.
 //!
 //! The library installs its handler when it makes its first thread, which has happened by the time
-//! the runtime starts.
+//! the runtime starts. If it has none, or loses it, there is ours alone.
+//!
+//! Nobody but the library can block that signal or take its handler, so the runtime's own ticks are
+//! the same signal with a mark; see `preempt`. They may strike with little room on the stack, hence
+//! the alternate one.
 
 use std::arch::asm;
 use std::ffi::c_void;
 use std::sync::OnceLock;
 
 use lisle_fiber::{fs_base, gs_base, is_block};
-use lisle_sys::signal;
+use lisle_sys::signal::{self, KernelAction};
+
+use super::preempt::{self, TICK};
 
 /// The library's `SIGSETXID`.
-const SETXID: i32 = 33;
+const SETXID: i32 = TICK;
 
 type Handler = unsafe extern "C" fn(i32, *mut c_void, *mut c_void);
 
 static PREVIOUS: OnceLock<Handler> = OnceLock::new();
 
-/// Wraps the library's handler, once.
-pub(crate) fn wrap() {
-    let Ok(mut action) = signal::action(SETXID) else { return };
+/// Wraps the library's handler, once. False if there is none, so that nothing is installed.
+pub(crate) fn wrap() -> bool {
+    let Ok(mut action) = signal::action(SETXID) else { return false };
+    if action.handler == handler as *const () as usize {
+        return true;
+    }
     if action.handler == libc::SIG_DFL || action.handler == libc::SIG_IGN {
-        return;
+        return false;
     }
     // SAFETY: the library's handler takes the arguments of SA_SIGINFO.
     let previous = unsafe { std::mem::transmute::<usize, Handler>(action.handler) };
     if PREVIOUS.set(previous).is_err() {
-        return;
+        return false;
     }
-    action.handler = handler as *const () as usize;
-    // SAFETY: flags, mask and restorer stay the library's; the handler adds two register changes.
-    let _ = unsafe { signal::set_action(SETXID, &action) };
+    install(&mut action)
 }
 
+fn install(action: &mut KernelAction) -> bool {
+    action.handler = handler as *const () as usize;
+    action.flags |= (libc::SA_ONSTACK | libc::SA_RESTART | libc::SA_SIGINFO) as u64;
+    // SAFETY: mask and restorer stay the library's; the handler adds two register changes, or is
+    // fit to run anywhere.
+    unsafe { signal::set_action(SETXID, action) }.is_ok()
+}
+
+/// Not held up itself, hence its section: the OS thread's mask and stack are the handler's.
+#[unsafe(link_section = "lisle_text")]
 unsafe extern "C" fn handler(signal: i32, info: *mut c_void, context: *mut c_void) {
+    // SAFETY: the kernel's own arguments.
+    unsafe {
+        if preempt::is_tick(info) {
+            return preempt::tick(context);
+        }
+    }
     let Some(previous) = PREVIOUS.get() else { return };
     let interrupted = fs_base();
     // SAFETY: the FS base of the running thread. If it is a coroutine's, this is a carrier, whose

@@ -22,6 +22,8 @@ use super::worker::Worker;
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) injector: Injector<Task>,
+    /// Coroutines that were preempted; see `late`.
+    pub(crate) late: Injector<Task>,
     pub(crate) idle: Idle,
     pub(crate) poller: Poller,
     pub(crate) pool: Pool,
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
     pub(crate) backend: Backend,
+    /// Nanoseconds after which a coroutine is preempted if others wait; 0 if none is.
+    pub(crate) slice: u64,
     next_id: AtomicU64,
     workers: OnceLock<Box<[Worker]>>,
 }
@@ -130,9 +134,11 @@ impl Shared {
         stack_class: usize,
         spares: Spares,
         workers: u32,
+        slice: u64,
     ) -> Self {
         Shared {
             injector: Injector::new(),
+            late: Injector::new(),
             idle: Idle::new(workers),
             poller,
             pool: Pool::new(),
@@ -142,6 +148,7 @@ impl Shared {
             blocks,
             stack_class,
             backend,
+            slice,
             next_id: AtomicU64::new(u64::from(FORKS.load(Ordering::Relaxed)) << GENERATION | 1),
             workers: OnceLock::new(),
         }

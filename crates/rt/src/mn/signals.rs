@@ -24,6 +24,7 @@ use super::mask::ALL;
 use super::rest;
 use super::section;
 use super::shared::started;
+use super::stay::{self, Stay};
 use super::task::{Alternate, Ran, Task};
 
 pub use super::directed::Kick;
@@ -73,11 +74,14 @@ pub unsafe fn handle(context: *mut c_void, restarts: bool, on_stack: bool, handl
         task: &'static Task,
         depth: u32,
         native: u32,
+        stays: u32,
     }
     impl Drop for Running {
         fn drop(&mut self) {
             self.task.handlers.depth.set(self.depth);
             self.task.native.set(self.native);
+            // Those of handlers that were left by a jump end nowhere.
+            stay::set(self.stays);
         }
     }
     let Some(task) = current::current() else { return handler() };
@@ -85,15 +89,17 @@ pub unsafe fn handle(context: *mut c_void, restarts: bool, on_stack: bool, handl
     // SAFETY: the kernel restores the mask from there; its own set is the first word.
     let mask = || unsafe { *(&raw const (*context).uc_sigmask).cast::<u64>() };
     let before = mask();
-    let running = Running { task, depth: task.handlers.depth.get(), native: task.native.get() };
+    let (depth, native) = (task.handlers.depth.get(), task.native.get());
+    let running = Running { task, depth, native, stays: stay::count() };
     if let Some(record) = task.handlers.outermost.get(running.depth as usize) {
         record.set((&raw const running as usize, running.native));
     }
     task.handlers.depth.set(running.depth + 1);
     task.native.set(running.native + 1);
     if on_stack {
+        let stay = Stay::begin();
         // SAFETY: it runs, here, and stays while a handler runs.
-        unsafe { alternate::run(task, task.carrier(), handler) };
+        unsafe { alternate::run(task, task.carrier(&stay), handler) };
     } else {
         handler();
     }
@@ -117,17 +123,20 @@ fn in_handler(task: &'static Task) -> bool {
 }
 
 /// Strikes off the handlers that were left without returning, and learns what the coroutine blocks
-/// now. Returns whether nothing keeps the coroutine from suspending any more.
+/// now. Called in one section. Returns whether nothing keeps the coroutine from suspending any more.
 #[cold]
 pub(crate) fn left(task: &'static Task) -> bool {
     let place = 0_u8;
-    strike_off(task, (&raw const place) as usize, None);
+    // The caller's section goes on.
+    let here = ((&raw const place) as usize, 1);
+    strike_off(task, here, None);
     task.native.get() == 0
 }
 
-/// Strikes off the handlers that cannot be running when code at `here` does. `mask` is what the
-/// coroutine blocks if all were left, else it is asked for.
-fn strike_off(task: &'static Task, here: usize, mask: Option<u64>) {
+/// Strikes off the handlers that cannot be running when code at `here` does, which has so many
+/// sections open in which it stays. `mask` is what the coroutine blocks if all were left, else it
+/// is asked for.
+fn strike_off(task: &'static Task, (here, stays): (usize, u32), mask: Option<u64>) {
     let stack = task.stack.low..task.block.stack_top;
     let depth = task.handlers.depth.get();
     let mut records = task.handlers.outermost.iter().take(depth as usize).map(Cell::get);
@@ -137,6 +146,7 @@ fn strike_off(task: &'static Task, here: usize, mask: Option<u64>) {
         task.handlers.depth.set(over as u32);
         task.native.set(task.handlers.outermost[over].get().1);
         if over == 0 {
+            stay::set(stays);
             note(task, mask.unwrap_or_else(signal::mask));
         }
     } else if depth == 0
@@ -160,9 +170,10 @@ fn is_left(record: usize, here: usize, stack: &std::ops::Range<usize>) -> bool {
 
 /// Notes what a coroutine that runs blocks from now on, and so does its OS thread.
 fn note(task: &'static Task, set: u64) {
+    let stay = Stay::begin();
     task.mask.block(set);
     // SAFETY: it runs, here.
-    unsafe { task.carrier() }.note_mask(set);
+    unsafe { task.carrier(&stay) }.note_mask(set);
     if let Some(shared) = started() {
         rest::follow(shared, task.id(), set);
     }
@@ -171,6 +182,7 @@ fn note(task: &'static Task, set: u64) {
 /// The running coroutine, if what happens to the OS thread's signals now is the coroutine's: not in
 /// a handler, at whose end the kernel undoes it, nor in the child of a fork.
 fn owner() -> Option<&'static Task> {
+    let _stay = Stay::begin();
     current::current().filter(|task| started().is_some() && !in_handler(task))
 }
 
@@ -323,7 +335,7 @@ pub fn jumps(target: usize, mask: Option<u64>) {
     if let Some(task) = current::current()
         && started().is_some()
     {
-        strike_off(task, target, mask);
+        strike_off(task, (target, 0), mask);
     }
 }
 
@@ -341,8 +353,9 @@ pub fn alternate_changed(stack: &libc::stack_t) {
     let given = Alternate { low, size, flags: stack.ss_flags };
     task.alternate.set(if alternate::is_there(given) { given } else { Alternate::NONE });
     // The kernel has looked whether it will do; it is the carrier's own that is to be installed.
+    let stay = Stay::begin();
     // SAFETY: it runs, here.
-    unsafe { task.carrier() }.take_alternate_back();
+    unsafe { task.carrier(&stay) }.take_alternate_back();
 }
 
 /// Takes back what of signals a coroutine leaves behind. Called by itself, at its end.

@@ -10,6 +10,7 @@ use super::lot;
 use super::shared::{Shared, shared};
 use super::signals;
 use super::stack::{self, StackError};
+use super::stay::{self, Stay};
 use super::task::Task;
 use super::thread;
 
@@ -70,7 +71,8 @@ unsafe fn spawn_small<F: FnOnce()>(
     };
     match current::suspendable() {
         // SAFETY: it is this thread's worker; the header is ours until it is made runnable.
-        Some((spawner, worker)) => unsafe {
+        Some(here) => unsafe {
+            let (spawner, worker) = (here.task, here.worker);
             let task = worker.take_stack(class)?;
             let id = worker.next_id();
             task.begin_life(id, name, body, spawner.mask.blocked(), main::<F>);
@@ -125,9 +127,10 @@ pub(crate) unsafe extern "C-unwind" fn landed() -> ! {
 /// Called first thing on the coroutine's stack.
 unsafe fn begin(task: &'static Task) {
     current::set(Some(task));
-    // SAFETY: first thing after a switch; it runs, here.
+    // SAFETY: first thing after a switch; it runs, here. A life begins in a section.
     unsafe {
-        task.carrier().run_commit();
+        let stay = Stay::begun();
+        task.carrier(&stay).run_commit();
         if task.lives.get() == 0 {
             shared().blocks.begin();
         }
@@ -141,14 +144,17 @@ unsafe fn begin(task: &'static Task) {
 unsafe fn end(task: &'static Task) -> ! {
     leave_forked_child();
     let blocks = &shared().blocks;
+    // Destructors are the program's code; sections that were left by a jump are over.
+    stay::set(0);
     // SAFETY: the coroutine's code is over.
     unsafe {
         task.drop_name();
         blocks.run_destructors();
-        cancel::end(task);
-        signals::end(task);
     }
     thread::ends(task);
+    let stay = Stay::for_good();
+    cancel::end(task);
+    signals::end(task);
     task.parker.store(0, Ordering::Relaxed);
     if task.end_life() {
         lot::wake(task.life.as_ptr(), usize::MAX, lot::ANY, |_| {
@@ -160,7 +166,7 @@ unsafe fn end(task: &'static Task) -> ! {
     // for the last time.
     unsafe {
         blocks.restore();
-        leave_for_good(task)
+        leave_for_good(task, &stay)
     }
 }
 
@@ -177,9 +183,9 @@ fn leave_forked_child() {
 ///
 /// # Safety
 /// Called by the coroutine itself when its life is over.
-unsafe fn leave_for_good(task: &'static Task) -> ! {
+unsafe fn leave_for_good(task: &'static Task, stay: &Stay) -> ! {
     // SAFETY: it runs, here.
-    let carrier = unsafe { task.carrier() };
+    let carrier = unsafe { task.carrier(stay) };
     // Only a pin whose guard was leaked lasts until here.
     if task.stays.replace(0) > 0 {
         carrier.spoil();
@@ -190,13 +196,13 @@ unsafe fn leave_for_good(task: &'static Task) -> ! {
         match carrier.worker {
             Some(worker) => {
                 let next = worker.next_local();
-                carrier.leave(task, next, || {
+                carrier.leave(task, stay, next, || {
                     if thread::release(task) {
                         worker.recycle(task);
                     }
                 });
             }
-            None => carrier.leave(task, None, || {
+            None => carrier.leave(task, stay, None, || {
                 if thread::release(task) {
                     shared().pool.put(task);
                 }

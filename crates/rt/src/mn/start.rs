@@ -12,6 +12,7 @@ use lisle_fiber::Blocks;
 
 use super::carrier::Carrier;
 use super::poller::Poller;
+use super::preempt;
 use super::proactor::Proactor;
 use super::rest;
 use super::shared::{self, Backend, Shared, started};
@@ -108,8 +109,10 @@ fn start(settings: &Settings) -> Result<(), String> {
     let (poller, backend, proactors) = waiting(settings)?;
     let spares = Spares::new(settings.max_carriers)
         .map_err(|errno| format!("no memory to be had: {errno}"))?;
+    let slice = if setxid::wrap() && preempt::prepare() { settings.slice } else { 0 };
+    let waiting = (poller, backend);
     let shared: &'static Shared =
-        Box::leak(Box::new(Shared::new(blocks, (poller, backend), stack_class, spares, count)));
+        Box::leak(Box::new(Shared::new(blocks, waiting, stack_class, spares, count, slice)));
     let alone = count == 1;
     let proactors = proactors.into_iter().map(Some).chain(iter::repeat_with(|| None));
     let workers = (0..count)
@@ -118,7 +121,6 @@ fn start(settings: &Settings) -> Result<(), String> {
         .collect();
     shared.set_workers(workers);
     overflow::watch();
-    setxid::wrap();
     fork::watch();
     rest::start();
     // Where it is refused signals to coroutines may come late.
@@ -172,8 +174,8 @@ fn start_maker(shared: &'static Shared) -> std::io::Result<()> {
 }
 
 fn start_monitor(shared: &'static Shared) -> std::io::Result<()> {
-    // One worker has nobody to be woken for it, and no requests to be submitted for it.
-    if shared.workers().len() == 1 && !shared.completes() {
+    // One worker has nobody to be woken for it.
+    if shared.workers().len() == 1 && !shared.completes() && shared.slice == 0 {
         return Ok(());
     }
     let name = "lisle-monitor".to_owned();

@@ -17,6 +17,7 @@ use lisle_fiber::{Context, ThreadBlock};
 
 use super::carrier::Carrier;
 use super::mask::Mask;
+use super::stay::Stay;
 
 /// Calls on descriptors without a wait in between: some twenty microseconds of short ones, so that
 /// giving way, which takes a few dozen nanoseconds, does not show.
@@ -309,11 +310,12 @@ impl Task {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// The carrier that runs this coroutine.
+    /// The carrier that runs this coroutine, as long as it stays there.
     ///
     /// # Safety
     /// The coroutine runs, on the calling thread.
-    pub(crate) unsafe fn carrier(&self) -> &'static Carrier {
+    #[inline]
+    pub(crate) unsafe fn carrier(&self, _: &Stay) -> &'static Carrier {
         // SAFETY: set by whoever resumed it; carriers outlive what runs on them.
         unsafe { &*self.carrier.load(Ordering::Relaxed) }
     }

@@ -219,7 +219,7 @@ fn recycle(task: &'static Task) {
     forget(task);
     match current::suspendable() {
         // SAFETY: it is this thread's worker; the header is the caller's alone.
-        Some((_, worker)) => unsafe { worker.recycle(task) },
+        Some(here) => unsafe { here.worker.recycle(task) },
         None => shared().pool.put(task),
     }
 }

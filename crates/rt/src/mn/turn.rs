@@ -5,41 +5,42 @@
 //! behind the others, and behind those that an event makes runnable meanwhile: with hundreds of
 //! readers of cached files, one that waits for the network or a timer is still served first.
 
-use super::current;
-use super::task::{BUDGET, Task};
-use super::worker::Worker;
+use super::current::{self, Here};
+use super::task::BUDGET;
 
 /// To be called before a call on a descriptor is tried. Whether the caller is a coroutine that can
 /// suspend here; if so the call counts against its budget, and it may have to give way first.
 #[inline]
 pub fn begin_io() -> bool {
-    let Some((task, worker)) = current::suspendable() else { return false };
-    match task.budget.get() {
-        0 => step_aside(task, worker),
-        left => task.budget.set(left - 1),
+    let Some(here) = current::suspendable() else { return false };
+    match here.task.budget.get() {
+        0 => step_aside(&here),
+        left => here.task.budget.set(left - 1),
     }
     true
 }
 
 #[cold]
-fn step_aside(task: &'static Task, worker: &'static Worker) {
+fn step_aside(here: &Here) {
+    let Here { task, worker, .. } = *here;
     task.budget.set(BUDGET);
     // SAFETY: the running coroutine, its worker, its carrier; the commit runs on the worker's
     // thread and gives the coroutine away once its stack has been left.
     unsafe {
         let next = worker.next_local();
         if next.is_some() || worker.wants_look() {
-            task.carrier().leave(task, next, || worker.set_aside(task));
+            here.leave(next, || worker.set_aside(task));
         }
     }
 }
 
 /// Lets the other runnable coroutines of this worker run first.
 pub fn yield_now() {
-    let Some((task, worker)) = current::suspendable() else {
+    let Some(here) = current::suspendable() else {
         lisle_sys::thread::yield_now();
         return;
     };
+    let Here { task, worker, .. } = here;
     // SAFETY: as in `step_aside`.
     unsafe {
         let next = worker.next_local();
@@ -47,6 +48,6 @@ pub fn yield_now() {
             return;
         }
         task.budget.set(BUDGET);
-        task.carrier().leave(task, next, || worker.requeue(task));
+        here.leave(next, || worker.requeue(task));
     }
 }

@@ -15,44 +15,45 @@
 
 use lisle_core::{Cause, Ticket, Woken};
 
-use super::current;
+use super::current::{self, Here};
 use super::directed;
 use super::mask::LOOK;
 use super::shared;
 use super::task::{BUDGET, Ran, Task};
-use super::worker::{Alarm, Worker};
+use super::worker::Alarm;
 
 /// A wait that has begun: steps 2 to 4.
 pub(crate) struct Wait {
-    task: &'static Task,
-    worker: &'static Worker,
+    here: Here,
     ticket: Ticket,
 }
 
 impl Wait {
-    /// Step 1. The arguments are what [`current::suspendable`] gave just now.
+    /// Step 1.
     #[inline]
-    pub(crate) fn arm(task: &'static Task, worker: &'static Worker) -> Self {
-        Wait { task, worker, ticket: task.wait.arm() }
+    pub(crate) fn arm(here: Here) -> Self {
+        let ticket = here.task.wait.arm();
+        Wait { here, ticket }
     }
 
     /// Whom to wake, for step 2.
     #[inline]
     pub(crate) fn alarm(&self) -> Alarm {
-        Alarm { task: self.task, ticket: self.ticket }
+        Alarm { task: self.here.task, ticket: self.ticket }
     }
 
     /// The wait is off: what was waited for is there. `Err` if a source ended it first.
     pub(crate) fn disarm(self) -> Result<(), Cause> {
-        self.task.wait.disarm()
+        self.here.task.wait.disarm()
     }
 
     /// A signal came before the wait began in earnest.
     #[cold]
     fn interrupted(self) -> Cause {
-        let cause = self.task.wait.disarm().err().unwrap_or(directed::INTERRUPT);
-        self.task.ran.set(Ran::Nothing);
-        directed::deliver(self.task);
+        let task = self.here.task;
+        let cause = task.wait.disarm().err().unwrap_or(directed::INTERRUPT);
+        task.ran.set(Ran::Nothing);
+        directed::deliver(task);
         cause
     }
 
@@ -63,11 +64,11 @@ impl Wait {
     /// handler has run; `signals::interrupts` tells whether the wait is over.
     #[inline]
     pub(crate) fn suspend(self, deadline: Option<u64>) -> Cause {
-        if self.task.mask.word() & LOOK != 0 {
+        if self.here.task.mask.word() & LOOK != 0 {
             return self.interrupted();
         }
-        let alarm = deadline.map(|deadline| self.worker.set_alarm(deadline, self.alarm()));
-        let (task, worker) = (self.task, self.worker);
+        let alarm = deadline.map(|deadline| self.here.worker.set_alarm(deadline, self.alarm()));
+        let (task, worker) = (self.here.task, self.here.worker);
         if !task.wait.is_woken() {
             let commit = || {
                 if !task.wait.commit() {
@@ -80,7 +81,7 @@ impl Wait {
             // it returns; and whoever wakes us before the commit leaves us to it.
             unsafe {
                 let next = worker.next_local();
-                task.carrier().leave(task, next, commit);
+                self.here.leave(next, commit);
             }
             task.budget.set(BUDGET);
         }
@@ -117,7 +118,7 @@ impl Alarm {
 pub(crate) fn make_ready(task: &'static Task) {
     match current::suspendable() {
         // SAFETY: it is this thread's worker; the caller owns the task.
-        Some((_, worker)) => unsafe { worker.ready(task) },
+        Some(here) => unsafe { here.worker.ready(task) },
         // SAFETY: the caller owns the task.
         None => unsafe { shared::shared().inject(task) },
     }

@@ -1,10 +1,10 @@
-//! Not hooked: becoming another program.
+//! Not hooked: becoming a process of its own.
 
 use crate::table::Unhooked;
 
 pub(super) const CHILDREN: &[Unhooked] = &[Unhooked {
-    what: "becoming another program",
-    symbols: "execv execve execvp execvpe execl execle execlp execveat fexecve daemon",
-    why: "reads the program from disk while it replaces this one",
+    what: "becoming a process without a terminal",
+    symbols: "daemon",
+    why: "forks, and ends the parent",
     remedy: "none is needed: no coroutine survives it",
 }];

@@ -97,7 +97,7 @@ pub fn with_waiters<R>(address: usize, f: impl FnOnce(&mut Waiters<'_>) -> R) ->
 /// thread.
 pub fn park(address: usize, mask: u32, line: &impl Line) -> Parked {
     match current::suspendable() {
-        Some((task, worker)) => park_coroutine(address, mask, line, Wait::arm(task, worker)),
+        Some(here) => park_coroutine(address, mask, line, Wait::arm(here)),
         None => park_thread(address, mask, line),
     }
 }
@@ -131,8 +131,8 @@ fn park_coroutine<L: Line>(address: usize, mask: u32, line: &L, mut wait: Wait) 
                 return Next::Done(Parked::Woken);
             }
             if !refused && !interrupted && line.until() != Until::Past {
-                let (task, worker) = current::suspendable().expect("on a worker, as before");
-                let wait = Wait::arm(task, worker);
+                let here = current::suspendable().expect("on a worker, as before");
+                let wait = Wait::arm(here);
                 // SAFETY: as above.
                 unsafe { (*place.as_ptr()).sleeper = Sleeper::Coroutine(wait.alarm()) };
                 return Next::Wait(wait);

@@ -12,6 +12,7 @@ use lisle_sys::clock;
 
 use super::{LIFO_STREAK, TICKS, Worker};
 use crate::mn::carrier::Carrier;
+use crate::mn::late::PATIENCE;
 use crate::mn::proactor::Proactor;
 use crate::mn::section;
 use crate::mn::task::Task;
@@ -43,6 +44,7 @@ impl Worker {
     pub(crate) fn wants_look(&self) -> bool {
         self.own.ticks.get() >= self.own.interval.get()
             || !self.shared.injector.is_empty()
+            || !self.shared.late.is_empty()
             || self.proactor.as_ref().is_some_and(Proactor::has_answers)
     }
 
@@ -132,7 +134,7 @@ impl Worker {
                 return task;
             }
             self.fire_alarms(clock::now());
-            if let Some(task) = self.next_queued() {
+            if let Some(task) = self.next_queued().or_else(|| self.shared.take_late()) {
                 return task;
             }
             self.search_or_sleep()
@@ -140,7 +142,8 @@ impl Worker {
     }
 
     /// Looks at what others may have left: the injector, timers and, if that was not done for a
-    /// while, the poller. Returns a coroutine from the injector.
+    /// while, the poller. Returns a coroutine from the injector, or one that was preempted if it is
+    /// the turn of those.
     ///
     /// The injector comes first: it holds what overflowed from the ring, which the poller would
     /// otherwise fill again and again.
@@ -165,7 +168,9 @@ impl Worker {
         unsafe {
             // Also while the ring never gets empty.
             self.bring_back();
-            let injected = self.take_injected();
+            let late = now.saturating_sub(own.last_late.get()) > PATIENCE;
+            let late = late.then(|| self.shared.take_late()).flatten();
+            let injected = late.or_else(|| self.take_injected());
             self.fire_alarms(now);
             if let Some(proactor) = &self.proactor {
                 if proactor.wants_enter() {

@@ -58,6 +58,8 @@ pub(crate) struct Worker {
     sleeping: AtomicU32,
     /// Whether it looks for work or runs it, as opposed to sleeping.
     awake: AtomicBool,
+    /// Whether some may be set aside; for the monitor. Written by the worker's own thread.
+    has_aside: AtomicBool,
     /// That of its thread, once that runs.
     carrier: AtomicPtr<Carrier>,
     /// Its ring, if coroutines wait for completion.
@@ -72,6 +74,8 @@ struct Own {
     interval: Cell<u32>,
     streak: Cell<u32>,
     last_look: Cell<u64>,
+    /// When a coroutine was last preempted here.
+    last_late: Cell<u64>,
     random: Cell<u64>,
     ids: Cell<(u64, u64)>,
     cache: UnsafeCell<Cache>,
@@ -114,6 +118,7 @@ impl Worker {
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(true),
+            has_aside: AtomicBool::new(false),
             carrier: AtomicPtr::new(ptr::null_mut()),
             proactor,
             own: Own {
@@ -121,6 +126,7 @@ impl Worker {
                 interval: Cell::new(TICKS),
                 streak: Cell::new(0),
                 last_look: Cell::new(0),
+                last_late: Cell::new(0),
                 random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ u64::from(index)),
                 ids: Cell::new((0, 0)),
                 cache: UnsafeCell::new(Cache::new(shared.stack_class)),
@@ -195,6 +201,7 @@ impl Worker {
     pub(crate) unsafe fn set_aside(&self, task: &'static Task) {
         // SAFETY: this thread alone touches the list, and nothing called in there comes back here.
         unsafe { (*self.own.aside.get()).push(NonNull::from(task)) };
+        self.has_aside.store(true, Ordering::Relaxed);
     }
 
     /// Moves a few of those set aside to the ring, where others can steal them.
@@ -205,7 +212,9 @@ impl Worker {
         for _ in 0..BROUGHT_BACK {
             // SAFETY: as in `set_aside`; what was in that list is in no other queue.
             unsafe {
-                let Some(task) = (*self.own.aside.get()).pop() else { return };
+                let Some(task) = (*self.own.aside.get()).pop() else {
+                    return self.has_aside.store(false, Ordering::Relaxed);
+                };
                 self.push(task);
             }
         }
@@ -262,8 +271,27 @@ impl Worker {
         !self.ring.is_empty() || !self.lifo.load(Ordering::Relaxed).is_null()
     }
 
+    /// Whether coroutines are ready that this worker alone will run soon.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.has_next() || self.has_aside.load(Ordering::Relaxed)
+    }
+
+    /// The stretch for which a coroutine runs on it, and its OS thread; none before that runs.
+    pub(crate) fn stretch(&self) -> Option<(u32, i32)> {
+        self.carrier().map(|carrier| (carrier.stretch(), carrier.thread()))
+    }
+
+    /// Takes note that the running coroutine is preempted: others are to be looked for everywhere.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    pub(crate) unsafe fn coroutine_was_late(&self, now: u64) {
+        self.own.last_late.set(now);
+        self.own.ticks.set(self.own.interval.get());
+    }
+
     /// The deadline of the earliest alarm, or `u64::MAX`.
-    fn next_deadline(&self) -> u64 {
+    pub(crate) fn next_deadline(&self) -> u64 {
         self.deadline.load(Ordering::Acquire)
     }
 

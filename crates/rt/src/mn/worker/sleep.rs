@@ -70,7 +70,8 @@ impl Worker {
         unsafe {
             let rounds = if searching { ROUNDS } else { 1 };
             for _ in 0..rounds {
-                if let Some(task) = self.next_queued().or_else(|| self.take_injected()) {
+                let own = self.next_queued().or_else(|| self.take_injected());
+                if let Some(task) = own.or_else(|| self.shared.take_late()) {
                     return Some(task);
                 }
                 if searching {
@@ -121,6 +122,7 @@ impl Worker {
 
     fn work_in_sight(&self) -> bool {
         !self.shared.injector.is_empty()
+            || !self.shared.late.is_empty()
             || self.shared.workers().iter().any(|worker| worker.has_next())
     }
 
@@ -239,7 +241,7 @@ impl Worker {
         }
     }
 
-    fn carrier(&self) -> Option<&'static Carrier> {
+    pub(super) fn carrier(&self) -> Option<&'static Carrier> {
         // SAFETY: null or that of a thread that never ends, set before it runs anything.
         unsafe { self.carrier.load(Ordering::Acquire).as_ref() }
     }

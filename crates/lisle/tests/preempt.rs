@@ -1,0 +1,86 @@
+//! Preemption: whoever computes gives way.
+
+mod util;
+
+use std::arch::asm;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use util::in_child;
+
+/// One worker, and the default slice.
+const ONE: &[(&str, &str)] = &[("LISLE_WORKERS", "1")];
+
+/// Does nothing for ever, without a call or a look at memory.
+fn nothing() -> ! {
+    loop {
+        std::hint::black_box(());
+    }
+}
+
+#[test]
+fn an_empty_loop_gives_way() {
+    in_child(ONE, || {
+        lisle::spawn(|| nothing());
+        // SAFETY: jumps to itself.
+        lisle::spawn(|| unsafe { asm!("2: jmp 2b", options(noreturn, nomem, nostack)) });
+        let others: Vec<_> = (0..10).map(|i| lisle::spawn(move || i)).collect();
+        let sum: i32 = others.into_iter().map(|other| other.join().unwrap()).sum();
+        assert_eq!(sum, 45);
+        assert!(lisle::runtime::preemptions() > 0);
+    })
+    .expect_return();
+}
+
+#[test]
+fn sleepers_wake_in_time_beside_empty_loops() {
+    in_child(ONE, || {
+        for _ in 0..4 {
+            lisle::spawn(|| nothing());
+        }
+        let late = lisle::spawn(|| {
+            let mut late: Vec<_> = (0..100)
+                .map(|_| {
+                    let begun = Instant::now();
+                    lisle::sleep(Duration::from_millis(1));
+                    begun.elapsed()
+                })
+                .collect();
+            late.sort();
+            late
+        })
+        .join()
+        .unwrap();
+        println!("median {:?}, 99% {:?}, most {:?}", late[50], late[98], late[99]);
+        assert!(late[50] < Duration::from_millis(20), "{:?}", late[50]);
+    })
+    .expect_return();
+}
+
+#[test]
+fn those_who_compute_advance_evenly() {
+    in_child(ONE, || {
+        const MANY: usize = 64;
+        let counts: Arc<Vec<AtomicU64>> = Arc::new((0..MANY).map(|_| AtomicU64::new(0)).collect());
+        let stop = Arc::new(AtomicBool::new(false));
+        let all: Vec<_> = (0..MANY)
+            .map(|i| {
+                let (counts, stop) = (Arc::clone(&counts), Arc::clone(&stop));
+                lisle::spawn(move || {
+                    while !stop.load(Relaxed) {
+                        counts[i].fetch_add(1, Relaxed);
+                    }
+                })
+            })
+            .collect();
+        lisle::sleep(Duration::from_millis(6500));
+        stop.store(true, Relaxed);
+        all.into_iter().for_each(|one| one.join().unwrap());
+        let counts: Vec<_> = counts.iter().map(|count| count.load(Relaxed)).collect();
+        let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+        println!("{least} to {most}, {} preemptions", lisle::runtime::preemptions());
+        assert!(*least * 4 > *most, "{counts:?}");
+    })
+    .expect_return();
+}
