@@ -41,30 +41,15 @@ pub unsafe fn set_action(signal: i32, action: &KernelAction) -> Result<(), Errno
     unsafe { syscall(libc::SYS_rt_sigaction, args) }.map(drop)
 }
 
-/// Gives the calling OS thread an alternate signal stack unless it has one. The stack is never
-/// freed: the threads that call this live as long as the process does, or nearly.
+/// Memory for an alternate signal stack, which is never freed. The kernel's frame takes up to 12 KiB
+/// where a processor has many registers, and handlers interrupt each other.
 ///
 /// # Errors
 /// `ENOMEM`.
-pub fn ensure_alternate_stack() -> Result<(), Errno> {
-    const SIZE: usize = 64 << 10;
-    if alternate_stack().ss_flags & libc::SS_DISABLE == 0 {
-        return Ok(());
-    }
+pub fn make_alternate_stack() -> Result<libc::stack_t, Errno> {
+    const SIZE: usize = 128 << 10;
     let memory = mmap::reserve(SIZE)?;
-    let new = libc::stack_t { ss_sp: memory.as_ptr().cast(), ss_flags: 0, ss_size: SIZE };
-    // SAFETY: the memory is fresh and stays for ever.
-    unsafe { set_alternate_stack(&new) };
-    Ok(())
-}
-
-/// The calling OS thread's alternate signal stack.
-pub fn alternate_stack() -> libc::stack_t {
-    let none = libc::SS_DISABLE;
-    let mut old = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: none, ss_size: 0 };
-    // SAFETY: only reads the thread's setting into a live place, which does not fail.
-    let _ = unsafe { syscall(libc::SYS_sigaltstack, [0, (&raw mut old) as usize, 0, 0, 0, 0]) };
-    old
+    Ok(libc::stack_t { ss_sp: memory.as_ptr().cast(), ss_flags: 0, ss_size: SIZE })
 }
 
 /// Makes it the calling OS thread's alternate signal stack. The kernel refuses if the thread is on

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use lisle_fiber::{Context, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
 
+use super::alternate;
 use super::directed;
 use super::mask::{ALL, LOOK, OWN_STACK, UNEQUAL, blockable};
 use super::rest::Note;
@@ -46,7 +47,7 @@ pub(crate) struct Carrier {
     interposed: Cell<Option<Commit>>,
     /// The coroutine whose signals are to be settled.
     newcomer: Cell<*const Task>,
-    /// The OS thread's own alternate stack.
+    /// The carrier's own alternate stack, which all its OS threads use.
     alternate: Cell<Alternate>,
     /// Whether it is at home, and with which mask.
     pub(crate) note: Note,
@@ -107,10 +108,10 @@ impl Carrier {
         lisle_sys::thread::precise_timers();
         self.thread.store(lisle_sys::thread::id(), Ordering::Relaxed);
         self.signals.set(blockable(signal::mask()));
-        if let Err(error) = signal::ensure_alternate_stack() {
-            eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
+        if !alternate::is_there(self.alternate.get()) {
+            self.alternate.set(new_alternate());
         }
-        self.alternate.set(alternate());
+        set_alternate(self.alternate.get());
         self.stay_home();
     }
 
@@ -324,10 +325,15 @@ unsafe fn settle(place: *mut u8) {
     carrier.adapt_to(unsafe { &*carrier.newcomer.get() });
 }
 
-/// The calling OS thread's alternate stack.
-fn alternate() -> Alternate {
-    let stack = signal::alternate_stack();
-    Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: stack.ss_flags }
+/// An alternate stack for a carrier: that of Rust's threads is for one short handler.
+fn new_alternate() -> Alternate {
+    match signal::make_alternate_stack() {
+        Ok(stack) => Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: 0 },
+        Err(error) => {
+            eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
+            Alternate::NONE
+        }
+    }
 }
 
 pub(crate) fn set_alternate(stack: Alternate) {
