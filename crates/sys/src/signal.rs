@@ -41,21 +41,15 @@ pub unsafe fn set_action(signal: i32, action: &KernelAction) -> Result<(), Errno
     unsafe { syscall(libc::SYS_rt_sigaction, args) }.map(drop)
 }
 
-/// Gives the calling OS thread an alternate signal stack unless it has one. The stack is never
-/// freed: the threads that call this live as long as the process does, or nearly.
+/// An alternate signal stack with room for several of the kernel's frames, which are some KiB each.
+/// It is never freed.
 ///
 /// # Errors
 /// `ENOMEM`.
-pub fn ensure_alternate_stack() -> Result<(), Errno> {
+pub fn new_alternate_stack() -> Result<libc::stack_t, Errno> {
     const SIZE: usize = 64 << 10;
-    if alternate_stack().ss_flags & libc::SS_DISABLE == 0 {
-        return Ok(());
-    }
     let memory = mmap::reserve(SIZE)?;
-    let new = libc::stack_t { ss_sp: memory.as_ptr().cast(), ss_flags: 0, ss_size: SIZE };
-    // SAFETY: the memory is fresh and stays for ever.
-    unsafe { set_alternate_stack(&new) };
-    Ok(())
+    Ok(libc::stack_t { ss_sp: memory.as_ptr().cast(), ss_flags: 0, ss_size: SIZE })
 }
 
 /// The calling OS thread's alternate signal stack.

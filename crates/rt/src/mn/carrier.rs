@@ -107,10 +107,18 @@ impl Carrier {
         lisle_sys::thread::precise_timers();
         self.thread.store(lisle_sys::thread::id(), Ordering::Relaxed);
         self.signals.set(blockable(signal::mask()));
-        if let Err(error) = signal::ensure_alternate_stack() {
-            eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
+        // What std gives its threads is too small for several handlers. One for each carrier, also
+        // if it gets another thread.
+        if self.alternate.get().size == 0 {
+            match signal::new_alternate_stack() {
+                Ok(stack) => self.alternate.set(stack.into()),
+                Err(error) => {
+                    eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
+                    self.alternate.set(signal::alternate_stack().into());
+                }
+            }
         }
-        self.alternate.set(alternate());
+        set_alternate(self.alternate.get());
         self.stay_home();
     }
 
@@ -316,10 +324,10 @@ unsafe fn settle(place: *mut u8) {
     carrier.adapt_to(unsafe { &*carrier.newcomer.get() });
 }
 
-/// The calling OS thread's alternate stack.
-fn alternate() -> Alternate {
-    let stack = signal::alternate_stack();
-    Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: stack.ss_flags }
+impl From<libc::stack_t> for Alternate {
+    fn from(stack: libc::stack_t) -> Self {
+        Alternate { low: stack.ss_sp as usize, size: stack.ss_size, flags: stack.ss_flags }
+    }
 }
 
 fn set_alternate(stack: Alternate) {

@@ -49,8 +49,10 @@ pub(crate) fn wrap() -> bool {
 
 fn install(action: &mut KernelAction) -> bool {
     action.handler = handler as *const () as usize;
+    // Two of the kernel's frames may be more than an alternate stack has room for.
+    action.mask = !0;
     action.flags |= (libc::SA_ONSTACK | libc::SA_RESTART | libc::SA_SIGINFO) as u64;
-    // SAFETY: mask and restorer stay the library's; the handler adds two register changes, or is
+    // SAFETY: the restorer stays the library's; the handler adds two register changes, or is
     // fit to run anywhere.
     unsafe { signal::set_action(SETXID, action) }.is_ok()
 }
