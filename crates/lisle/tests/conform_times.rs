@@ -27,7 +27,7 @@ fn errno() -> i32 {
 /// The witness of these tests is one: a coroutine that holds the only worker is found out.
 #[test]
 fn a_worker_that_is_held_is_noticed() {
-    let ended = in_child(&[("LISLE_WORKERS", "1")], || {
+    let ended = in_child(&[("LISLE_WORKERS", "1"), ("LISLE_SLICE", "off")], || {
         util::hush_panics_on_purpose();
         let spins = lisle::spawn(|| {
             let hold = || {

@@ -96,8 +96,14 @@ pub unsafe fn write_nowait(fd: i32, iov: *const libc::iovec, count: usize) -> Re
 /// # Safety
 /// `fds` points to `count` entries.
 pub unsafe fn poll_now(fds: *mut libc::pollfd, count: usize) -> Result<usize, Errno> {
-    // SAFETY: the caller's obligation.
-    unsafe { syscall(libc::SYS_poll, [fds as usize, count, 0, 0, 0, 0]) }
+    loop {
+        // SAFETY: the caller's obligation.
+        let result = unsafe { syscall(libc::SYS_poll, [fds as usize, count, 0, 0, 0, 0]) };
+        // There was no wait to be interrupted; the kernel says so because a signal is pending.
+        if result != Err(Errno::INTR) {
+            return result;
+        }
+    }
 }
 
 /// Whether one descriptor is ready for `events` now: the events that are.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use libc::{c_int, sighandler_t, siginfo_t};
 use lisle_core::RawSpin;
 use lisle_rt::Stay;
-use lisle_rt::signals::{self, Kick};
+use lisle_rt::signals::{self, HIDDEN, Kick};
 use lisle_sys::signal::{self as sys, Change, set_of};
 use lisle_sys::{Errno, thread};
 
@@ -108,6 +108,12 @@ fn reset(signal: c_int) {
     }
 }
 
+/// The kernel's own set, which is the first word of the C library's.
+fn mask_of(action: &mut libc::sigaction) -> &mut u64 {
+    // SAFETY: the set has sixteen of them.
+    unsafe { &mut *(&raw mut action.sa_mask).cast::<u64>() }
+}
+
 /// Runs `f` with all signals blocked, holding the lock of the action.
 fn exclusively<R>(action: &Action, f: impl FnOnce() -> R) -> R {
     /// By then its holder does not exist: this is the child of a fork.
@@ -148,7 +154,12 @@ unsafe fn change(
             action.handler.store(given.sa_sigaction, Ordering::Relaxed);
             action.flags.store(given.sa_flags & KEPT, Ordering::Relaxed);
             let flags = given.sa_flags & !OURS | libc::SA_SIGINFO;
-            libc::sigaction { sa_sigaction: wrapper_address(), sa_flags: flags, ..given }
+            let mut ours = libc::sigaction { sa_sigaction: wrapper_address(), ..given };
+            ours.sa_flags = flags;
+            if flags & libc::SA_ONSTACK != 0 {
+                *mask_of(&mut ours) |= HIDDEN;
+            }
+            ours
         });
         // SAFETY: all-zero is a valid value to fill in.
         let mut had: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -159,6 +170,7 @@ unsafe fn change(
             return result;
         }
         if had.sa_sigaction == wrapper_address() {
+            *mask_of(&mut had) &= !HIDDEN;
             had.sa_sigaction = before.0;
             had.sa_flags = had.sa_flags & !OURS | before.1 & OURS;
         } else if before.0 == 0 && before.1 & libc::SA_RESETHAND != 0 {
@@ -210,12 +222,11 @@ fn set(signal: c_int, handler: sighandler_t, flags: c_int, mask: u64) -> sighand
         set_errno(Errno::INVAL);
         return libc::SIG_ERR;
     }
-    // SAFETY: all-zero is a valid value to fill in; the kernel's set is the first word of the mask.
+    // SAFETY: all-zero is a valid value to fill in.
     let (mut new, mut old): (libc::sigaction, libc::sigaction) = unsafe { std::mem::zeroed() };
     new.sa_sigaction = handler;
     new.sa_flags = flags;
-    // SAFETY: as above.
-    unsafe { *(&raw mut new.sa_mask).cast::<u64>() = mask };
+    *mask_of(&mut new) = mask;
     // SAFETY: live places; the handler is the caller's obligation.
     match unsafe { sigaction(signal, &raw const new, &raw mut old) } {
         0 => old.sa_sigaction,

@@ -111,8 +111,10 @@ unsafe extern "C-unwind" fn dlmopen_elsewhere(
     let object = lisle_rt::blocking(
         || real!(dlmopen(space, name, flags): fn(c_long, *const c_char, c_int) -> *mut c_void),
     );
-    // It may have brought a C library of its own.
-    lisle_rt::learn_objects();
+    if !object.is_null() && space != 0 {
+        // It may have brought a C library of its own.
+        lisle_rt::learn_objects();
+    }
     object
 }
 

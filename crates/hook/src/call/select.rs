@@ -45,7 +45,7 @@ unsafe extern "C-unwind" fn select(
             Some(nanos.saturating_add((time.tv_usec as u64).saturating_mul(1_000)))
         }
     };
-    if !lisle_rt::begin_io() || nanos == Some(0) {
+    if !lisle_rt::begin_io() {
         return plain();
     }
     let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));
@@ -199,7 +199,14 @@ unsafe fn look(
     let mut none = timeval { tv_sec: 0, tv_usec: 0 };
     let args = [count, places[0], places[1], places[2], (&raw mut none) as usize, 0];
     // SAFETY: live sets of as many descriptors.
-    let ready = unsafe { syscall(libc::SYS_select, args) }?;
+    let ready = loop {
+        // There is no wait that a signal could interrupt, though the kernel says so.
+        // SAFETY: as above.
+        match unsafe { syscall(libc::SYS_select, args) } {
+            Err(Errno::INTR) => {}
+            result => break result?,
+        }
+    };
     if ready != 0 || last {
         for (set, answer) in sets.iter().zip(&answer) {
             if !set.is_null() {

@@ -21,7 +21,6 @@ use std::sync::OnceLock;
 use lisle_fiber::{fs_base, gs_base, is_block};
 use lisle_sys::signal::{self, KernelAction};
 
-use super::mask::ALL;
 use super::preempt::{self, TICK};
 
 /// The library's `SIGSETXID`.
@@ -50,9 +49,9 @@ pub(crate) fn wrap() -> bool {
 
 fn install(action: &mut KernelAction) -> bool {
     action.handler = handler as *const () as usize;
+    // Two of the kernel's frames may be more than an alternate stack has room for.
+    action.mask = !0;
     action.flags |= (libc::SA_ONSTACK | libc::SA_RESTART | libc::SA_SIGINFO) as u64;
-    // Nobody is to interrupt it and run on the same stack below it.
-    action.mask = ALL;
     // SAFETY: the restorer stays the library's; the handler adds two register changes, or is
     // fit to run anywhere.
     unsafe { signal::set_action(SETXID, action) }.is_ok()

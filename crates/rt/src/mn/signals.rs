@@ -21,6 +21,7 @@ use super::carrier;
 use super::current;
 use super::directed;
 use super::mask::ALL;
+use super::preempt::TICK;
 use super::rest;
 use super::section;
 use super::shared::started;
@@ -62,6 +63,11 @@ unsafe fn is_fault(number: i32, info: *const libc::siginfo_t) -> bool {
     // SAFETY: the caller's obligation.
     faults.contains(&number) && unsafe { (*info).si_code } > 0
 }
+
+/// What the handlers of the program block besides, if they run on an alternate stack: the ticks of
+/// preemption, which would run there too. Alternate stacks are small, and the kernel's frames are
+/// not.
+pub const HIDDEN: u64 = signal::set_of(TICK);
 
 /// Runs a handler, which `restarts` calls that it interrupts if they can be, and is to run on an
 /// alternate stack if there is one.
@@ -147,6 +153,8 @@ fn strike_off(task: &'static Task, (here, stays): (usize, u32), mask: Option<u64
         task.native.set(task.handlers.outermost[over].get().1);
         if over == 0 {
             stay::set(stays);
+            // See `HIDDEN`.
+            signal::change_mask(Change::Unblock, signal::set_of(TICK));
             note(task, mask.unwrap_or_else(signal::mask));
         }
     } else if depth == 0

@@ -23,7 +23,7 @@
 //! | [`BOUND`] | [`RARELY`], doubling | a coroutine runs for long, and nobody waits |
 //! | [`BOUND`] | | others were preempted of late, or coroutines run for long |
 //! | [`BOUND`] | [`SELDOM`], doubling | all coroutines run for short |
-//! | [`SELDOM`] | | no coroutine runs |
+//! | [`SELDOM`] | | no coroutine runs, and none was preempted of late |
 //!
 //! and not farther than to the next alarm, or to the end of a slice that others wait for.
 //!
@@ -213,11 +213,11 @@ impl Slices {
             self.apart = self.bound;
             return (RETRY.min(self.bound) << ticks.min(10)).min(self.bound);
         }
-        if !found.runs {
+        let of_late = !shared.late.is_empty() || now - self.ticked < OF_LATE;
+        if !found.runs && !of_late {
             self.apart = self.bound;
             return SELDOM;
         }
-        let of_late = !shared.late.is_empty() || now - self.ticked < OF_LATE;
         let elapsed = now - self.last;
         let long = u64::from(found.stretches) * self.bound / 4 < elapsed;
         self.apart = match () {

@@ -12,6 +12,7 @@
 //! worst a coroutine is not preempted in a library that has taken the place of one that has gone.
 
 use std::ffi::{CStr, c_int, c_void};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Whether the object that this is part of has no code of the program's; see
@@ -34,7 +35,8 @@ static RANGES: [Range; MOST] =
 /// Files whose code is not to be held up, whatever it is loaded for.
 const NAMES: [&[u8]; 4] = [b"libc.so", b"ld-linux", b"libgcc_s.so", b"linux-vdso"];
 
-/// Functions by whose addresses objects are recognized.
+/// Functions by whose addresses objects are recognized. Looked up once: looking up has effects on
+/// what `dlerror` tells.
 const FUNCTIONS: [&CStr; 4] = [c"malloc", c"clock_gettime", c"_Unwind_RaiseException", c"dlopen"];
 
 /// To be called before the start where the runtime and the hooks are a library of their own: none
@@ -46,9 +48,13 @@ pub fn is_all_of_its_object() {
 /// Learns of the objects that are loaded now: to be called after one was loaded into a name space
 /// of its own, too. False if there are more than can be noted.
 pub fn learn() -> bool {
-    // SAFETY: names that end with NUL; the addresses are compared alone.
-    let known = FUNCTIONS.map(|name| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
-    let mut learning = Learning { known: known.map(|address| address as usize), complete: true };
+    static KNOWN: OnceLock<[usize; FUNCTIONS.len()]> = OnceLock::new();
+    let find = |name: &CStr| {
+        // SAFETY: the name ends with NUL; the address is compared alone.
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) as usize }
+    };
+    let known = *KNOWN.get_or_init(|| FUNCTIONS.map(find));
+    let mut learning = Learning { known, complete: true };
     // SAFETY: the callback gets the pointer it is declared for, during the call.
     unsafe { libc::dl_iterate_phdr(Some(one), (&raw mut learning).cast()) };
     learning.complete
