@@ -39,6 +39,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the safety of these functions is libc's")]
 
 mod call;
+mod carried;
 mod define;
 mod facts;
 mod gate;
@@ -47,3 +48,5 @@ mod short;
 pub mod table;
 mod transfer;
 mod turnstile;
+
+pub use carried::carry;

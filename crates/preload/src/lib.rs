@@ -12,7 +12,6 @@
 //! - `start`: what is settled before the program begins; the environment.
 //! - `create`: `pthread_create` and `thrd_create`.
 //! - `fitness`: callers whose threads must stay OS threads.
-//! - `programs`: the `exec` family, which takes the library along.
 //! - `statistics`: what `--stats` prints.
 //!
 //! In a program that has these functions because the crate is linked into it, as the command itself
@@ -27,7 +26,6 @@
 
 mod create;
 mod fitness;
-mod programs;
 mod start;
 mod statistics;
 

@@ -3,7 +3,7 @@
 //! The command passes its wishes in the environment, which programs hand on to their children. What
 //! it asks for is for one process, whatever programs that executes in turn (a script's interpreter,
 //! `env`), and not for its children. So the variables are taken out of the environment here, and
-//! put back when that process executes another program: see `programs`. With `--children` they are
+//! the hooks put them back when that process executes another program. With `--children` they are
 //! left where they are, and go wherever the program's environment goes.
 //!
 //! | `LISLE_RUN` | meaning |
@@ -16,7 +16,6 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::statistics;
@@ -41,21 +40,6 @@ static STATE: AtomicU8 = AtomicU8::new(UNSETTLED);
 const UNSETTLED: u8 = 0;
 const ASLEEP: u8 = 1;
 const AWAKE: u8 = 2;
-
-/// What is put back into the environment when the process executes another program.
-pub(crate) struct Kept {
-    /// The process that it is for.
-    pub(crate) process: u32,
-    /// `NAME=value`, of each variable.
-    pub(crate) variables: Vec<CString>,
-}
-
-static KEPT: OnceLock<Kept> = OnceLock::new();
-
-/// See [`Kept`]; none where nothing was taken out.
-pub(crate) fn kept() -> Option<&'static Kept> {
-    KEPT.get()
-}
 
 /// Whether threads are made coroutines here.
 pub(crate) fn is_awake() -> bool {
@@ -102,8 +86,7 @@ fn look_at_environment() -> bool {
         return true;
     }
     if own {
-        let variables = [PRELOAD, VARIABLE].into_iter().filter_map(variable).collect();
-        let _ = KEPT.set(Kept { process, variables });
+        lisle_hook::carry([PRELOAD, VARIABLE].into_iter().filter_map(variable).collect());
     }
     // SAFETY: before the program has begun, there is one thread.
     unsafe {

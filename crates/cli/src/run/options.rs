@@ -12,6 +12,8 @@ Options:
   --stack-size S    Stack of threads that are made without saying how large, in bytes, or with k,
                     M or G behind the number [default: as without Lisle, mostly 8M]
   --poller P        How coroutines wait: uring or epoll [default: uring where it works]
+  --slice T         How long a thread may compute while others wait: 10ms, 500us or off, for ever
+                    [default: 10ms]
   --stats           When the program ends, tell on standard error what it took
   --children        Preload the library also into programs that the program starts
   -h, --help        Print this help
@@ -56,7 +58,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<Request, String> {
             ("-h" | "--help", None) => return Ok(Request::Help),
             ("--stats", None) => options.stats = true,
             ("--children", None) => options.children = true,
-            ("--workers" | "--stack-size" | "--poller", _) => {
+            ("--workers" | "--stack-size" | "--poller" | "--slice", _) => {
                 let value = attached.or_else(|| args.next()).unwrap_or_default();
                 options.settings.push(setting(name, &value)?);
             }
@@ -84,11 +86,21 @@ fn setting(name: &str, value: &OsStr) -> Result<(&'static str, String), String> 
                 bytes.ok_or_else(|| wrong("a size up to 1G, such as 262144, 256k or 8M"))?;
             Ok(("LISLE_STACK_SIZE", bytes.to_string()))
         }
+        "--slice" => match is_slice(text) {
+            true => Ok(("LISLE_SLICE", text.to_owned())),
+            false => Err(wrong("a time, such as 10ms or 500us, or off")),
+        },
         _ => match text {
             "uring" | "epoll" => Ok(("LISLE_POLLER", text.to_owned())),
             _ => Err(wrong("uring or epoll")),
         },
     }
+}
+
+/// Whether it is what `LISLE_SLICE` can be.
+fn is_slice(text: &str) -> bool {
+    let number = ["us", "ms", "s"].iter().find_map(|unit| text.strip_suffix(unit));
+    text == "off" || number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// A number of bytes, which a unit may follow.
@@ -131,12 +143,14 @@ mod tests {
 
     #[test]
     fn options_become_variables() {
-        let options = run(&["--workers=3", "--stack-size", "256k", "--poller", "epoll", "p"]);
+        let options =
+            run(&["--workers=3", "--stack-size", "256k", "--poller", "epoll", "--slice=off", "p"]);
         let set = |name, value: &str| (name, value.to_owned());
         let wanted = [
             set("LISLE_WORKERS", "3"),
             set("LISLE_STACK_SIZE", "262144"),
             set("LISLE_POLLER", "epoll"),
+            set("LISLE_SLICE", "off"),
         ];
         assert_eq!(options.settings, wanted);
     }
@@ -149,6 +163,7 @@ mod tests {
         assert!(problem(&["--workers"]).contains("1 to 1024"));
         assert!(problem(&["--stack-size=2G", "p"]).contains("up to 1G"));
         assert!(problem(&["--poller", "select", "p"]).contains("uring or epoll"));
+        assert!(problem(&["--slice=soon", "p"]).contains("10ms"));
         assert!(problem(&["--stats=1", "p"]).contains("no option"));
         assert!(problem(&["--fast", "p"]).contains("--fast"));
     }

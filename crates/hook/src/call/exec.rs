@@ -2,7 +2,7 @@
 //!
 //! The calls are the plain ones: the worker reads the program from disk while it replaces this
 //! one. But the signal by which the runtime preempts must not be on its way meanwhile, because the
-//! new program has no handler for it.
+//! new program has no handler for it. And a process may have variables to take along; see `carried`.
 
 use std::ffi::{c_char, c_int};
 use std::ptr::null;
@@ -10,34 +10,55 @@ use std::ptr::null;
 use lisle_sys::{Errno, mmap};
 
 use super::variadic::Arguments;
+use crate::carried::{Vector, with_carried};
 use crate::real::{real, set_errno};
 
-type Vector = *const *const c_char;
-
-/// Defines hooks that become another program.
+/// Defines hooks that become another program, in an environment that they are given.
 macro_rules! becoming {
-    ($($name:ident($($argument:ident: $kind:ty),* $(,)?);)*) => {$(
+    ($($name:ident($($before:ident: $kind:ty),*; $given:ident $(, $after:ident: $other:ty)?);)*)
+    => {$(
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
-        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> c_int {
-            lisle_rt::without_ticks(|| real!($name($($argument),*): fn($($kind),*) -> c_int))
+        unsafe extern "C-unwind" fn $name(
+            $($before: $kind,)* $given: Vector $(, $after: $other)?
+        ) -> c_int {
+            // SAFETY: the caller's obligation.
+            let more = unsafe { with_carried($given) };
+            let $given = more.as_ref().map_or($given, |more| more.as_ptr());
+            lisle_rt::without_ticks(|| {
+                real!(
+                    $name($($before,)* $given $(, $after)?):
+                        fn($($kind,)* Vector $(, $other)?) -> c_int
+                )
+            })
         }
     )*};
 }
 
 becoming! {
-    execv(path: *const c_char, arguments: Vector);
-    execve(path: *const c_char, arguments: Vector, environment: Vector);
-    execvp(file: *const c_char, arguments: Vector);
-    execvpe(file: *const c_char, arguments: Vector, environment: Vector);
-    fexecve(fd: c_int, arguments: Vector, environment: Vector);
-    execveat(
-        folder: c_int,
-        path: *const c_char,
-        arguments: Vector,
-        environment: Vector,
-        flags: c_int,
-    );
+    execve(path: *const c_char, arguments: Vector; environment);
+    execvpe(file: *const c_char, arguments: Vector; environment);
+    fexecve(fd: c_int, arguments: Vector; environment);
+    execveat(folder: c_int, path: *const c_char, arguments: Vector; environment, flags: c_int);
+}
+
+unsafe extern "C" {
+    /// The process's own.
+    static environ: Vector;
+}
+
+/// See execv(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn execv(path: *const c_char, arguments: Vector) -> c_int {
+    // SAFETY: the caller's obligation; the process's environment.
+    unsafe { execve(path, arguments, environ) }
+}
+
+/// See execvp(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn execvp(file: *const c_char, arguments: Vector) -> c_int {
+    // SAFETY: as above.
+    unsafe { execvpe(file, arguments, environ) }
 }
 
 /// Runs `exec` with the arguments in the list, and with what follows their end.

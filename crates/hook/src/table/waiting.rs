@@ -97,7 +97,7 @@ pub(super) const CHILDREN: Family = Family {
         Row {
             symbols: "execv execve execvp execvpe execl execle execlp execveat fexecve",
             how: "the plain call, while nobody is preempted: a signal on its way would end the new \
-                  program",
+                  program. Under `lisle run` the new program is, too",
             differs: "",
         },
         Row {
