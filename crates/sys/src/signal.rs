@@ -41,8 +41,8 @@ pub unsafe fn set_action(signal: i32, action: &KernelAction) -> Result<(), Errno
     unsafe { syscall(libc::SYS_rt_sigaction, args) }.map(drop)
 }
 
-/// Memory for an alternate signal stack, which is never freed. The kernel's frame takes up to 12 KiB
-/// where a processor has many registers, and handlers interrupt each other.
+/// Memory for an alternate signal stack, which is never freed. The kernel's frame takes up to
+/// 12 KiB where a processor has many registers, and handlers interrupt each other.
 ///
 /// # Errors
 /// `ENOMEM`.

@@ -2,7 +2,8 @@
 //!
 //! The calls are the plain ones: the worker reads the program from disk while it replaces this
 //! one. But the signal by which the runtime preempts must not be on its way meanwhile, because the
-//! new program has no handler for it. And a process may have variables to take along; see `carried`.
+//! new program has no handler for it. And a process may have variables to take along: see
+//! `carried`.
 
 use std::ffi::{c_char, c_int};
 use std::ptr::null;

@@ -188,7 +188,7 @@ extern "C" fn preempted(stack_pointer: usize) {
 fn is_called_back(task: &Task, stack_pointer: usize) -> bool {
     let words = stack_pointer.next_multiple_of(8)..task.block.stack_top & !7;
     // SAFETY: the coroutine's own stack, from what is in use up.
-    let is_it = |place| text::is_unsafe(unsafe { (place as *const usize).read_volatile() });
+    let is_it = |place| text::keeps_callers(unsafe { (place as *const usize).read_volatile() });
     if !words.step_by(8).any(is_it) {
         return false;
     }

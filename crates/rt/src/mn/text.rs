@@ -29,8 +29,27 @@ struct Range {
     end: AtomicUsize,
 }
 
-static RANGES: [Range; MOST] =
-    [const { Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; MOST];
+impl Range {
+    const EMPTY: Range = Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0) };
+
+    /// Makes an empty one this range.
+    fn set(&self, range: std::ops::Range<usize>) {
+        self.start.store(range.start, Ordering::Relaxed);
+        self.end.store(range.end, Ordering::Release);
+    }
+
+    /// Whether the address is in it; none if it is empty.
+    fn contains(&self, address: usize) -> Option<bool> {
+        let end = self.end.load(Ordering::Acquire);
+        (end != 0).then(|| (self.start.load(Ordering::Relaxed)..end).contains(&address))
+    }
+}
+
+static RANGES: [Range; MOST] = [Range::EMPTY; MOST];
+
+/// The code of this object, if it is alone. Code that it calls may be held up: where the runtime
+/// must not be, a section is open.
+static OWN: Range = Range::EMPTY;
 
 /// Files whose code is not to be held up, whatever it is loaded for.
 const NAMES: [&[u8]; 4] = [b"libc.so", b"ld-linux", b"libgcc_s.so", b"linux-vdso"];
@@ -62,21 +81,17 @@ pub fn learn() -> bool {
 
 /// Whether the address is in such code. Allowed in handlers.
 pub(crate) fn is_unsafe(address: usize) -> bool {
+    keeps_callers(address) || OWN.contains(address) == Some(true)
+}
+
+/// Whether the address is in code that must not be held up while it calls other code, either.
+pub(crate) fn keeps_callers(address: usize) -> bool {
     lisle_fiber::is_own_text(address) || is_others(address)
 }
 
 /// Whether it is in such code of other objects than this.
 pub(crate) fn is_others(address: usize) -> bool {
-    for range in &RANGES {
-        let end = range.end.load(Ordering::Acquire);
-        if end == 0 {
-            break;
-        }
-        if address < end && address >= range.start.load(Ordering::Relaxed) {
-            return true;
-        }
-    }
-    false
+    RANGES.iter().map_while(|range| range.contains(address)).any(|is_it| is_it)
 }
 
 struct Learning {
@@ -105,11 +120,14 @@ unsafe extern "C" fn one(
     let name = (!info.dlpi_name.is_null()).then(|| unsafe { CStr::from_ptr(info.dlpi_name) });
     let name = name.map_or(&[][..], |name| name.to_bytes());
     let file = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    let is_program = name.is_empty();
-    let is_unsafe = !is_program
-        && (NAMES.iter().any(|known| file.starts_with(known))
-            || learning.known.iter().any(|address| has(*address))
-            || ALONE.load(Ordering::Relaxed) && has(one as *const () as usize));
+    if has(one as *const () as usize) {
+        if ALONE.load(Ordering::Relaxed) {
+            code.for_each(|range| OWN.set(range));
+        }
+        return 0;
+    }
+    let is_unsafe = NAMES.iter().any(|known| file.starts_with(known))
+        || !name.is_empty() && learning.known.iter().any(|address| has(*address));
     if is_unsafe {
         learning.complete &= code.map(add).fold(true, |all, added| all & added);
     }
@@ -121,8 +139,7 @@ fn add(range: std::ops::Range<usize>) -> bool {
     for place in &RANGES {
         match place.end.load(Ordering::Relaxed) {
             0 => {
-                place.start.store(range.start, Ordering::Relaxed);
-                place.end.store(range.end, Ordering::Release);
+                place.set(range);
                 return true;
             }
             end if end == range.end && place.start.load(Ordering::Relaxed) == range.start => {
