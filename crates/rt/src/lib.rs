@@ -6,7 +6,8 @@
 //!
 //! ```text layers
 //! 1  config section mask memory    no more than a word or two
-//! 2  task carrier current stack worker poller proactor spare monitor maker shared    the machine
+//! 2  task carrier current stack worker poller proactor shared    the machine
+//! 2  spare monitor maker substitute    its other threads
 //! 2  rest directed signals cancel    what carriers and coroutines block, and what strikes them
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine

@@ -26,6 +26,7 @@ mod spare;
 mod spawn;
 mod stack;
 mod start;
+mod substitute;
 mod task;
 mod turn;
 mod wait;
@@ -97,7 +98,7 @@ impl Runtime {
 
     /// The number of workers.
     pub fn workers(self) -> usize {
-        self.0.workers().len()
+        self.0.substitutes.regular
     }
 }
 

@@ -10,6 +10,8 @@
 //! - an alarm of a busy worker is overdue, or
 //! - nobody asks the poller.
 //!
+//! It looks after workers that are stuck in the kernel: see `substitute`.
+//!
 //! It also submits the requests of a worker that has been too busy to do so since the last look,
 //! and takes the answers that such a worker left.
 //!
@@ -42,6 +44,7 @@ use super::mask::ALL;
 use super::proactor::Proactor;
 use super::section;
 use super::shared::Shared;
+use super::substitute::Watch;
 use super::task::Task;
 
 /// Nanoseconds between two looks.
@@ -131,19 +134,23 @@ impl Monitor {
     pub(crate) fn run(&self, shared: &'static Shared) -> ! {
         // Handlers may wait for what it does.
         signal::change_mask(signal::Change::Set, ALL);
-        let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; shared.workers().len()];
+        let most = shared.all_workers().len();
+        let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; most];
+        let mut watch = Watch::new(most);
         let (mut interval, mut quiet) = (SHORTEST, 0);
         loop {
             self.nap(shared, interval);
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();
             quiet = if awake > 0 { 0 } else { quiet + 1 };
             // Where all are awake there is nobody to wake, and a single worker wakes by itself.
-            if look(shared, &mut seen) && awake < seen.len() && seen.len() > 1 {
+            let several = shared.workers().len() > 1;
+            if look(shared, &mut seen) && shared.idle.sleepers() > 0 && several {
                 shared.notify();
                 interval = SHORTEST;
             } else {
                 interval = (interval * 2).min(LONGEST);
             }
+            interval = interval.min(watch.look(shared, clock::now()));
             if quiet >= QUIET_LOOKS {
                 self.sleep_until_needed(shared);
                 (interval, quiet) = (SHORTEST, 0);
@@ -177,7 +184,7 @@ fn look(shared: &Shared, seen: &mut [Seen]) -> bool {
         wanted |= !next.is_null() && next == seen.next || worker.has_queued();
         wanted |= worker.is_awake() && worker.is_late(now.saturating_sub(SHORTEST));
         seen.next = next;
-        if let Some(proactor) = &worker.proactor {
+        if let Some(proactor) = worker.proactor() {
             relieve(shared, proactor, &mut seen.progress);
         }
     }

@@ -157,7 +157,7 @@ pub(crate) const MOST: usize = 64;
 #[inline]
 fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
     let (task, worker) = current::suspendable()?;
-    let proactor = worker.proactor.as_ref()?;
+    let proactor = worker.proactor()?;
     if proactor.has_room(count) { Some((task, worker, proactor)) } else { make_room(count) }
 }
 
@@ -165,7 +165,7 @@ fn with_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Pro
 fn make_room(count: u32) -> Option<(&'static Task, &'static Worker, &'static Proactor)> {
     loop {
         let (task, worker) = current::suspendable()?;
-        let proactor = worker.proactor.as_ref()?;
+        let proactor = worker.proactor()?;
         if proactor.has_room(count) {
             return Some((task, worker, proactor));
         }

@@ -10,14 +10,16 @@
 //! One OS thread, its carrier, holds it for good. `find` decides what runs next, `sleep` what
 //! happens when nothing does.
 
+mod extra;
 mod find;
 mod sleep;
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use lisle_core::{List, Ring, Ticket, TimerKey, Timers};
+use lisle_core::{Injector, List, Ring, Solo, Ticket, TimerKey, Timers};
 
 use super::carrier::Carrier;
 use super::memory::{Pages, out_of_memory};
@@ -46,8 +48,10 @@ const BROUGHT_BACK: u32 = 4;
 pub(crate) struct Worker {
     pub(crate) index: u32,
     pub(crate) shared: &'static Shared,
-    /// Whether it is the only worker, so that nobody steals.
+    /// Whether it is the only worker that was asked for, so that nobody steals but for a while,
+    /// when it is stuck: then its door is open.
     alone: bool,
+    solo: Solo,
     ring: Ring<Task>,
     /// The coroutine woken last, or null. Anyone may take it (by swap); the owner puts.
     lifo: AtomicPtr<Task>,
@@ -60,14 +64,23 @@ pub(crate) struct Worker {
     awake: AtomicBool,
     /// That of its thread, once that runs.
     carrier: AtomicPtr<Carrier>,
-    /// Its ring, if coroutines wait for completion.
-    pub(crate) proactor: Option<Proactor>,
+    /// Coroutines that gave way to those in the ring; the oldest first. The owner puts; anybody may
+    /// take.
+    aside: Injector<Task>,
+    /// How often it was asked what to run next, by coroutines that leave it. Written by the owner;
+    /// the monitor compares.
+    ticks: AtomicU64,
+    /// Whether it is a substitute, and active: see `substitute`.
+    duty: AtomicU32,
+    /// Its ring, if coroutines wait for completion. Set before its thread runs.
+    proactor: OnceLock<Proactor>,
     own: Own,
 }
 
 /// What the worker's own thread alone touches.
 struct Own {
-    ticks: Cell<u32>,
+    /// `Worker::ticks` at which the next look is due.
+    look_at: Cell<u64>,
     /// Ticks between two looks, adapted to how long coroutines run.
     interval: Cell<u32>,
     streak: Cell<u32>,
@@ -75,8 +88,6 @@ struct Own {
     random: Cell<u64>,
     ids: Cell<(u64, u64)>,
     cache: UnsafeCell<Cache>,
-    /// Coroutines that gave way to those in the ring; the oldest first.
-    aside: UnsafeCell<List<Task>>,
 }
 
 /// A wait that ends by itself.
@@ -98,33 +109,33 @@ unsafe impl Sync for Worker {}
 unsafe impl Send for Worker {}
 
 impl Worker {
-    pub(crate) fn new(
-        index: u32,
-        alone: bool,
-        shared: &'static Shared,
-        proactor: Option<Proactor>,
-    ) -> Self {
+    /// One of `regular` workers, or a substitute that is dormant.
+    pub(crate) fn new(index: u32, regular: u32, shared: &'static Shared, barriers: bool) -> Self {
+        let is_regular = index < regular;
         Worker {
             index,
             shared,
-            alone,
+            alone: is_regular && regular == 1,
+            solo: Solo::new(!barriers),
             ring: Ring::new(),
             lifo: AtomicPtr::new(ptr::null_mut()),
             timers: SpinLock::new(Timers::with_memory(Pages)),
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
-            awake: AtomicBool::new(true),
+            awake: AtomicBool::new(is_regular),
             carrier: AtomicPtr::new(ptr::null_mut()),
-            proactor,
+            aside: Injector::new(),
+            ticks: AtomicU64::new(0),
+            duty: AtomicU32::new(if is_regular { extra::REGULAR } else { extra::DORMANT }),
+            proactor: OnceLock::new(),
             own: Own {
-                ticks: Cell::new(0),
+                look_at: Cell::new(u64::from(TICKS)),
                 interval: Cell::new(TICKS),
                 streak: Cell::new(0),
                 last_look: Cell::new(0),
                 random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ u64::from(index)),
                 ids: Cell::new((0, 0)),
                 cache: UnsafeCell::new(Cache::new(shared.stack_class)),
-                aside: UnsafeCell::new(List::new()),
             },
         }
     }
@@ -171,7 +182,7 @@ impl Worker {
     }
 
     fn notify(&self) {
-        if !self.alone {
+        if !self.alone || self.solo.is_open() {
             self.shared.notify();
         }
     }
@@ -193,8 +204,8 @@ impl Worker {
     /// # Safety
     /// As [`ready`](Self::ready).
     pub(crate) unsafe fn set_aside(&self, task: &'static Task) {
-        // SAFETY: this thread alone touches the list, and nothing called in there comes back here.
-        unsafe { (*self.own.aside.get()).push(NonNull::from(task)) };
+        // SAFETY: the caller's obligation.
+        section::within(|| unsafe { self.aside.push(NonNull::from(task)) });
     }
 
     /// Moves a few of those set aside to the ring, where others can steal them.
@@ -203,11 +214,12 @@ impl Worker {
     /// Called on this worker's thread.
     unsafe fn bring_back(&self) {
         for _ in 0..BROUGHT_BACK {
-            // SAFETY: as in `set_aside`; what was in that list is in no other queue.
-            unsafe {
-                let Some(task) = (*self.own.aside.get()).pop() else { return };
-                self.push(task);
+            if self.aside.is_empty() {
+                return;
             }
+            let Some(task) = section::within(|| self.aside.pop()) else { return };
+            // SAFETY: the caller's obligation; what was in that queue is in no other.
+            unsafe { self.push(task) };
         }
     }
 
@@ -235,6 +247,18 @@ impl Worker {
             batch.push(task);
         }
         section::within(|| self.shared.injector.push_list(&mut batch));
+    }
+
+    /// Its ring, if coroutines wait for completion.
+    #[inline]
+    pub(crate) fn proactor(&self) -> Option<&Proactor> {
+        self.proactor.get()
+    }
+
+    /// Gives it a ring, before its thread runs.
+    pub(crate) fn set_proactor(&self, proactor: Proactor) {
+        let set = self.proactor.set(proactor);
+        debug_assert!(set.is_ok(), "a worker has one ring");
     }
 
     /// What is in the LIFO slot, for the monitor to compare.
