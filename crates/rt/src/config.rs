@@ -17,6 +17,8 @@ pub struct Config {
     pub poller: Option<PollerKind>,
     /// Most spare carriers: OS threads for what blocks and cannot be made to suspend.
     pub max_carriers: Option<usize>,
+    /// Nanoseconds after which it is told who keeps a worker from others.
+    pub warn_after: Option<u64>,
 }
 
 /// How coroutines wait for descriptors.
@@ -51,6 +53,7 @@ pub(crate) struct Settings {
     /// None: io_uring, or epoll where that is not to be had.
     pub(crate) poller: Option<PollerKind>,
     pub(crate) max_carriers: usize,
+    pub(crate) warn_after: Option<u64>,
 }
 
 impl Settings {
@@ -80,6 +83,7 @@ impl Settings {
                 .or_else(|| variable(MAX_CARRIERS, number))
                 .unwrap_or(Self::MAX_CARRIERS)
                 .clamp(1, Self::MOST_CARRIERS),
+            warn_after: config.warn_after.or_else(|| variable(WARN, millis)),
         }
     }
 }
@@ -87,11 +91,12 @@ impl Settings {
 const MAX_CARRIERS: &str = "LISLE_MAX_CARRIERS";
 const MODE: &str = "LISLE_MODE";
 const POLLER: &str = "LISLE_POLLER";
+const WARN: &str = "LISLE_WARN";
 const WORKERS: &str = "LISLE_WORKERS";
 const STACK_SIZE: &str = "LISLE_STACK_SIZE";
 
 /// The names of the runtime's environment variables.
-pub const VARIABLES: [&str; 5] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS];
+pub const VARIABLES: [&str; 6] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS, WARN];
 
 fn threads(text: &str) -> Option<bool> {
     match text {
@@ -111,6 +116,11 @@ fn poller(text: &str) -> Option<PollerKind> {
 
 fn number(text: &str) -> Option<usize> {
     text.parse().ok().filter(|&number| number > 0)
+}
+
+/// Milliseconds, in nanoseconds.
+fn millis(text: &str) -> Option<u64> {
+    number(text)?.checked_mul(1_000_000)?.try_into().ok()
 }
 
 /// An environment variable of the runtime that is set.
@@ -133,6 +143,7 @@ pub fn variables() -> Vec<Variable> {
         set(WORKERS, |text| number(text).is_some()),
         set(STACK_SIZE, |text| number(text).is_some()),
         set(MAX_CARRIERS, |text| number(text).is_some()),
+        set(WARN, |text| millis(text).is_some()),
     ];
     set.into_iter().flatten().collect()
 }

@@ -5,9 +5,9 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config section mask memory    no more than a word or two
+//! 1  config metrics section mask memory line label    no more than a word or two
 //! 2  task carrier current stack worker poller proactor shared    the machine
-//! 2  spare monitor maker substitute    its other threads
+//! 2  spare monitor maker substitute warn    its other threads
 //! 2  rest directed signals cancel    what carriers and coroutines block, and what strikes them
 //! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
@@ -25,6 +25,7 @@
 //! no values.
 
 mod config;
+mod metrics;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod mn;
@@ -32,6 +33,7 @@ mod mn;
 mod stub;
 
 pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variables};
+pub use metrics::Metrics;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{

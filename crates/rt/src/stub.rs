@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::config::{AlreadyStarted, Config, PollerKind, Settings};
+use crate::metrics::Metrics;
 
 static CONFIG: OnceLock<Config> = OnceLock::new();
 
@@ -50,6 +51,11 @@ impl Runtime {
 
     /// Never called: no value of this type exists.
     pub fn poller(self) -> (PollerKind, Option<&'static str>) {
+        match self {}
+    }
+
+    /// Never called: no value of this type exists.
+    pub fn metrics(self) -> Metrics {
         match self {}
     }
 

@@ -8,7 +8,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use lisle_fiber::{Context, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
@@ -51,6 +51,9 @@ pub(crate) struct Carrier {
     pub(crate) note: Note,
     /// The kernel's number of the OS thread.
     thread: AtomicI32,
+    /// The coroutine that it runs, or null at home; for the monitor, who must expect that it has
+    /// moved on. Written by the carrier's own OS thread.
+    running: AtomicPtr<Task>,
     /// Whether a coroutine ended while pinned to the OS thread, which may be unfit for others now.
     spoilt: Cell<bool>,
     /// The worker it holds; none for spare carriers, on which blocking calls block.
@@ -81,6 +84,7 @@ impl Carrier {
             alternate: Cell::new(Alternate::NONE),
             note: Note::new(),
             thread: AtomicI32::new(0),
+            running: AtomicPtr::new(ptr::null_mut()),
             spoilt: Cell::new(false),
             worker,
         }
@@ -179,6 +183,7 @@ impl Carrier {
     #[inline]
     fn resume(&self, next: &'static Task) {
         next.set_carrier(self);
+        self.running.store(ptr::from_ref(next).cast_mut(), Ordering::Relaxed);
         if next.mask.word() != self.signals.get() {
             self.approach(next);
         }
@@ -223,6 +228,7 @@ impl Carrier {
     /// What precedes a switch home, after the commit was noted: what is to be blocked at home is.
     #[inline]
     fn go_home(&self) {
+        self.running.store(ptr::null_mut(), Ordering::Relaxed);
         self.note.come(|base| {
             if self.signals.get() != base {
                 self.approach_home(base);
@@ -258,6 +264,12 @@ impl Carrier {
     pub(crate) fn retire(&self) {
         signal::change_mask(Change::Set, ALL);
         self.note.go();
+    }
+
+    /// The coroutine that it runs, or ran a moment ago.
+    pub(crate) fn running(&self) -> Option<&'static Task> {
+        // SAFETY: null or a header, which is never freed.
+        unsafe { self.running.load(Ordering::Relaxed).as_ref() }
     }
 
     /// The kernel's number of the OS thread.

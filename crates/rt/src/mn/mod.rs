@@ -7,6 +7,8 @@ pub mod descriptor;
 mod directed;
 mod fork;
 mod hop;
+mod label;
+mod line;
 pub mod lot;
 mod maker;
 mod mask;
@@ -30,6 +32,7 @@ mod substitute;
 mod task;
 mod turn;
 mod wait;
+mod warn;
 mod worker;
 
 use std::fmt;
@@ -41,6 +44,7 @@ use std::time::{Duration, Instant};
 use lisle_sys::clock;
 
 use crate::config::{AlreadyStarted, Config, PollerKind};
+use crate::metrics::Metrics;
 use task::Task;
 
 pub use descriptor::{closed, closing};
@@ -93,6 +97,35 @@ impl Runtime {
             shared::Backend::Uring => (PollerKind::Uring, None),
             shared::Backend::Epoll => (PollerKind::Epoll, None),
             shared::Backend::EpollBecause(reason) => (PollerKind::Epoll, Some(reason)),
+        }
+    }
+
+    /// What was counted so far.
+    pub fn metrics(self) -> Metrics {
+        let shared = self.0;
+        let mut started = shared.started.load(Ordering::Relaxed);
+        let mut ended = shared.ended.load(Ordering::Relaxed);
+        let mut suspensions = 0;
+        for worker in shared.workers() {
+            let (started_here, ended_here) = worker.lives();
+            started += started_here;
+            ended += ended_here;
+            suspensions += worker.suspensions();
+        }
+        let (hops, carriers) = shared.spares.totals();
+        let (substitutions, stuck) = shared.substitutes.totals();
+        let (held, blocked) = shared.warnings.counts();
+        Metrics {
+            started,
+            live: started.saturating_sub(ended),
+            suspensions,
+            preemptions: shared.preemptions.load(Ordering::Relaxed),
+            hops,
+            carriers,
+            substitutions,
+            stuck,
+            held,
+            blocked,
         }
     }
 

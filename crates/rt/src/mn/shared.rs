@@ -18,6 +18,7 @@ use super::spare::Spares;
 use super::stack::Pool;
 use super::substitute::{self, Substitutes};
 use super::task::Task;
+use super::warn::Warnings;
 use super::worker::Worker;
 
 /// See the module.
@@ -30,6 +31,12 @@ pub(crate) struct Shared {
     pub(crate) maker: Maker,
     pub(crate) monitor: Monitor,
     pub(crate) substitutes: Substitutes,
+    pub(crate) warnings: Warnings,
+    /// Coroutines that were started off the workers, and that ended there.
+    pub(crate) started: AtomicU64,
+    pub(crate) ended: AtomicU64,
+    /// How often a coroutine was preempted.
+    pub(crate) preemptions: AtomicU64,
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
@@ -131,6 +138,7 @@ impl Shared {
         (poller, backend): (Poller, Backend),
         stack_class: usize,
         spares: Spares,
+        warnings: Warnings,
         workers: u32,
     ) -> Self {
         Shared {
@@ -142,6 +150,10 @@ impl Shared {
             maker: Maker::new(),
             monitor: Monitor::new(),
             substitutes: Substitutes::new(workers as usize),
+            warnings,
+            started: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            preemptions: AtomicU64::new(0),
             blocks,
             stack_class,
             backend,

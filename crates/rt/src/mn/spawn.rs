@@ -63,6 +63,7 @@ unsafe fn spawn_small<F: FnOnce()>(
         // SAFETY: as above.
         None => unsafe {
             let task = shared.pool.take(class, &shared.blocks)?;
+            shared.started.fetch_add(1, Ordering::Relaxed);
             let id = shared.reserve_ids(1).0;
             task.begin_life(id, name, body, current::blocked(), main::<F>);
             shared.inject(task);
@@ -172,7 +173,10 @@ unsafe fn leave_for_good(task: &'static Task) -> ! {
                 let next = worker.next_local();
                 carrier.leave(task, next, || worker.recycle(task));
             }
-            None => carrier.leave(task, None, || shared().pool.put(task)),
+            None => carrier.leave(task, None, || {
+                shared().ended.fetch_add(1, Ordering::Relaxed);
+                shared().pool.put(task);
+            }),
         }
     }
     unreachable!("an ended coroutine is not resumed");

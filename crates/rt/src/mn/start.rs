@@ -16,6 +16,7 @@ use super::shared::{self, Backend, Shared, started};
 use super::spare::Spares;
 use super::stack;
 use super::substitute;
+use super::warn::Warnings;
 use super::worker::Worker;
 use super::{fork, overflow, setxid, spawn};
 use crate::config::{AlreadyStarted, Config, PollerKind, Settings};
@@ -107,8 +108,14 @@ fn start(settings: &Settings) -> Result<(), String> {
     let (poller, backend, proactors) = waiting(settings)?;
     let spares = Spares::new(settings.max_carriers)
         .map_err(|errno| format!("no memory to be had: {errno}"))?;
-    let shared: &'static Shared =
-        Box::leak(Box::new(Shared::new(blocks, (poller, backend), stack_class, spares, count)));
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new(
+        blocks,
+        (poller, backend),
+        stack_class,
+        spares,
+        Warnings::new(settings.warn_after),
+        count,
+    )));
     // Where it is refused signals to coroutines may come late, and the door of a single worker is
     // always open.
     let barriers = lisle_sys::thread::allow_barriers().is_ok();

@@ -134,6 +134,11 @@ impl Substitutes {
         self.counts().active() != 0
     }
 
+    /// How often one was activated, and how many workers are stuck.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.activated.load(Ordering::Relaxed), u64::from(self.counts().stuck()))
+    }
+
     fn counts(&self) -> Counts {
         // Acquire and Release: who sees that none is active sees what they did as such.
         Counts(self.counts.load(Ordering::Acquire))
@@ -223,11 +228,15 @@ struct Seen {
     /// When its OS thread had had how much time; none before the second look.
     time: Option<(u64, u64)>,
     is_stuck: bool,
+    /// Whether it was warned of.
+    is_told: bool,
 }
 
 impl Watch {
     pub(crate) fn new(workers: usize) -> Self {
-        Watch { seen: vec![Seen::default(); workers].into(), taken: Ring::new() }
+        // No worker has left so many.
+        let unseen = Seen { suspensions: u64::MAX, ..Seen::default() };
+        Watch { seen: vec![unseen; workers].into(), taken: Ring::new() }
     }
 
     /// Looks after workers that are stuck. Returns the most nanoseconds until the next look.
@@ -237,6 +246,7 @@ impl Watch {
         for (worker, seen) in shared.workers().iter().zip(&mut self.seen) {
             let was_stuck = seen.is_stuck;
             pace = pace.min(seen.look(worker, now));
+            seen.warn(shared, worker, now);
             match (was_stuck, seen.is_stuck) {
                 (false, true) => _ = substitutes.counts.fetch_add(STUCK, Ordering::AcqRel),
                 (true, false) => _ = substitutes.counts.fetch_sub(STUCK, Ordering::AcqRel),
@@ -268,19 +278,32 @@ impl Watch {
 }
 
 impl Seen {
+    /// Warns of a coroutine that has kept the worker for long, if that is wanted.
+    fn warn(&mut self, shared: &Shared, worker: &Worker, now: u64) {
+        let kept = now - self.since;
+        if kept < shared.warnings.after || self.is_told {
+            return;
+        }
+        if let Some(task) = worker.running() {
+            self.is_told = true;
+            shared.warnings.add(task, kept, self.is_stuck, now);
+        }
+    }
+
     /// Whether the worker is stuck is in `is_stuck` afterwards. Returns the most nanoseconds until
     /// the next look.
     fn look(&mut self, worker: &Worker, now: u64) -> u64 {
         let suspensions = worker.suspensions();
         if !worker.is_awake() {
-            *self = Seen { suspensions, since: now, time: None, is_stuck: false };
+            *self = Seen { suspensions, since: now, ..Seen::default() };
             return u64::MAX;
         }
         if suspensions != self.suspensions {
-            *self = Seen { suspensions, since: now, time: None, is_stuck: false };
+            *self = Seen { suspensions, since: now, ..Seen::default() };
             return NOW_AND_THEN;
         }
-        let number = worker.thread();
+        // A substitute may be active before its thread runs.
+        let Some(number) = worker.thread() else { return SOON };
         let Some((then, had)) = self.time else {
             self.time = thread::processor_time(number).map(|had| (now, had));
             return SOON;
@@ -291,7 +314,7 @@ impl Seen {
         }
         let Some(has) = thread::processor_time(number) else { return NOW_AND_THEN };
         self.time = Some((now, has));
-        let stands = (has - had) * 8 < passed;
+        let stands = has.saturating_sub(had) * 8 < passed;
         self.is_stuck =
             stands && thread::is_blocked(number).unwrap_or(now - self.since >= STUCK_UNSEEN);
         if now - self.since > LONG { u64::MAX } else { NOW_AND_THEN }

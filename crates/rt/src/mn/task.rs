@@ -15,6 +15,7 @@ use lisle_core::{Linked, WaitWord};
 use lisle_fiber::{Context, ThreadBlock};
 
 use super::carrier::Carrier;
+use super::label::Label;
 use super::mask::Mask;
 
 /// Calls on descriptors without a wait in between: some twenty microseconds of short ones, so that
@@ -69,6 +70,8 @@ pub(crate) struct Task {
     /// Serial number of its life; see [`Task::end_life`].
     pub(crate) life: AtomicU32,
     name: UnsafeCell<Option<Arc<str>>>,
+    /// The beginning of the name.
+    pub(crate) label: Label,
     /// Set when made, for ever.
     pub(crate) stack: Stack,
     pub(crate) block: ThreadBlock,
@@ -154,6 +157,7 @@ impl Task {
             lives: Cell::new(0),
             low_water: Cell::new(usize::MAX),
             name: UnsafeCell::new(None),
+            label: Label::new(),
             stack,
             block,
         }
@@ -185,6 +189,7 @@ impl Task {
         entry: unsafe extern "C-unwind" fn(usize) -> !,
     ) {
         let place = self.place_of::<F>();
+        self.label.set(name.as_deref());
         // SAFETY: the stack is unused, and larger than any closure that was passed by value; the
         // owner alone touches the other fields.
         unsafe {

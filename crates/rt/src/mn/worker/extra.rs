@@ -204,8 +204,18 @@ impl Worker {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// The kernel's number of its OS thread.
-    pub(crate) fn thread(&self) -> i32 {
-        self.carrier().map_or(0, Carrier::thread)
+    /// How many coroutines were started here, and how many ended here.
+    pub(crate) fn lives(&self) -> (u64, u64) {
+        (self.started.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed))
+    }
+
+    /// The coroutine that runs here, or did a moment ago.
+    pub(crate) fn running(&self) -> Option<&'static Task> {
+        self.carrier()?.running()
+    }
+
+    /// The kernel's number of its OS thread, once that runs.
+    pub(crate) fn thread(&self) -> Option<i32> {
+        self.carrier().map(Carrier::thread)
     }
 }

@@ -70,6 +70,9 @@ pub(crate) struct Worker {
     /// How often it was asked what to run next, by coroutines that leave it. Written by the owner;
     /// the monitor compares.
     ticks: AtomicU64,
+    /// Coroutines that were started here, and that ended here. Written by the owner.
+    started: AtomicU64,
+    ended: AtomicU64,
     /// Whether it is a substitute, and active: see `substitute`.
     duty: AtomicU32,
     /// Its ring, if coroutines wait for completion. Set before its thread runs.
@@ -126,6 +129,8 @@ impl Worker {
             carrier: AtomicPtr::new(ptr::null_mut()),
             aside: Injector::new(),
             ticks: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             duty: AtomicU32::new(if is_regular { extra::REGULAR } else { extra::DORMANT }),
             proactor: OnceLock::new(),
             own: Own {
@@ -331,6 +336,7 @@ impl Worker {
     /// # Safety
     /// Called on this worker's thread; the caller owns the task, whose stack has been left.
     pub(crate) unsafe fn recycle(&self, task: &'static Task) {
+        bump(&self.ended);
         // SAFETY: as `take_stack`.
         unsafe { &mut *self.own.cache.get() }.put(task, &self.shared.pool);
     }
@@ -343,8 +349,15 @@ impl Worker {
         let (next, end) = self.own.ids.get();
         let (next, end) = if next == end { self.shared.reserve_ids(1024) } else { (next, end) };
         self.own.ids.set((next + 1, end));
+        bump(&self.started);
         next
     }
+}
+
+/// Counts in a word that this thread alone writes.
+#[inline]
+fn bump(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 impl AlarmKey {
