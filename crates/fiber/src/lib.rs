@@ -15,6 +15,6 @@ mod arch;
 mod fault;
 mod thread_block;
 
-pub use arch::{Context, fs_base, gs_base, prefetch, set_gs_base, switch};
+pub use arch::{Context, call_with_block, fs_base, gs_base, prefetch, set_gs_base, switch};
 pub use fault::{OverflowReport, watch_for_overflow};
 pub use thread_block::{Blocks, Landing, ThreadBlock, Unsupported, is_block, thread_id};

@@ -9,7 +9,7 @@
 //! 2  task carrier current stack worker poller proactor shared    the machine
 //! 2  spare monitor maker substitute warn    its other threads
 //! 2  rest directed signals cancel    what carriers and coroutines block, and what strikes them
-//! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
+//! 3  wait turn parker lot request descriptor hop lend    leaving a worker, and why
 //! 4  spawn    the beginning and the end of a coroutine
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
@@ -37,13 +37,13 @@ pub use metrics::Metrics;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Inherited, Runtime, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel, closed,
-    closing, current, current_name, descriptor, install, is_main_thread, lot, main_begins, park,
-    pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread_id,
-    unpin, yield_now,
+    Inherited, Runtime, TaskRef, as_bystander, as_carrier, begin_io, blocking, can_suspend, cancel,
+    closed, closing, current, current_name, descriptor, install, is_main_thread, lot, main_begins,
+    park, pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until,
+    thread_id, unpin, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
-    Inherited, Runtime, TaskRef, as_bystander, blocking, current, current_name, install,
-    is_main_thread, main_begins, park, pin, self_test, sleep, unpin, yield_now,
+    Inherited, Runtime, TaskRef, as_bystander, as_carrier, blocking, current, current_name,
+    install, is_main_thread, main_begins, park, pin, self_test, sleep, unpin, yield_now,
 };

@@ -146,6 +146,11 @@ pub fn is_main_thread() -> bool {
 pub fn main_begins(_: Inherited, _: bool) {}
 
 /// Runs `f` at once.
+pub fn as_carrier<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// Runs `f` at once.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     f()
 }

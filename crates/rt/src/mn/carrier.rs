@@ -10,12 +10,13 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-use lisle_fiber::{Context, fs_base, set_gs_base, switch};
+use lisle_fiber::{Context, call_with_block, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
 
 use super::directed;
 use super::mask::{ALL, LOOK, OWN_STACK, UNEQUAL, blockable};
 use super::rest::Note;
+use super::section::Detour;
 use super::task::{Alternate, Ran, Task};
 use super::worker::Worker;
 
@@ -38,6 +39,8 @@ pub(crate) struct Carrier {
     /// FS base of the OS thread itself.
     fs: Cell<usize>,
     home: UnsafeCell<Context>,
+    /// Where coroutines note that they use the OS thread's own block.
+    detour: Cell<Detour>,
     commit: Cell<Option<Commit>>,
     /// Which signals the OS thread blocks, and whose alternate stack it has; see `mask`.
     signals: Cell<u64>,
@@ -77,6 +80,7 @@ impl Carrier {
         Carrier {
             fs: Cell::new(0),
             home: UnsafeCell::new(Context::running(0)),
+            detour: Cell::new(Detour::NOWHERE),
             commit: Cell::new(None),
             signals: Cell::new(0),
             interposed: Cell::new(None),
@@ -99,6 +103,7 @@ impl Carrier {
         self.fs.set(fs_base());
         self.spoilt.set(false);
         IS_HOME.set(true);
+        self.detour.set(Detour::here());
         // SAFETY: nobody else uses the carrier yet.
         unsafe { *self.home.get() = Context::running(fs_base()) };
         // SAFETY: Lisle's carriers are Lisle's own threads.
@@ -111,6 +116,17 @@ impl Carrier {
         }
         self.alternate.set(alternate());
         self.stay_home();
+    }
+
+    /// Runs `f` with the OS thread's own thread block, on the running coroutine's stack. `f` is a
+    /// function of its own: what it takes for the address of a thread-local is computed in there.
+    ///
+    /// # Safety This is the carrier of the running coroutine, which is in a section. `f` neither
+    /// suspends nor unwinds.
+    #[inline]
+    pub(crate) unsafe fn lend_block(&self, f: unsafe extern "C" fn(*mut u8), argument: *mut u8) {
+        // SAFETY: the OS thread's own block, which nobody uses while a coroutine runs.
+        unsafe { self.detour.get().make(|| call_with_block(self.fs.get(), f, argument)) };
     }
 
     /// The OS thread is to end instead of running further coroutines.

@@ -8,6 +8,7 @@ mod directed;
 mod fork;
 mod hop;
 mod label;
+mod lend;
 mod line;
 pub mod lot;
 mod maker;
@@ -49,6 +50,7 @@ use task::Task;
 
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
+pub use lend::as_carrier;
 pub use lisle_fiber::thread_id;
 pub use signals::{Inherited, as_bystander, is_main_thread, main_begins};
 pub use turn::{begin_io, yield_now};
