@@ -53,22 +53,30 @@ use crate::spin::SpinLock;
 /// The most workers an [`Idle`] can keep account of.
 pub const MAX_WORKERS: u32 = 1024;
 
-/// The two counters taken apart, so that shifts stay here: awake 32 bits, searching 32 bits.
+/// The three counters taken apart, so that shifts stay here: 16 bits each.
 #[derive(Clone, Copy)]
 struct Counts(u64);
 
 impl Counts {
     const SEARCHING: u64 = 1;
-    const AWAKE: u64 = 1 << 32;
+    const AWAKE: u64 = 1 << 16;
+    const ASLEEP: u64 = 1 << 32;
 
     fn searching(self) -> u32 {
-        self.0 as u32
+        u32::from(self.0 as u16)
     }
 
     fn awake(self) -> u32 {
-        (self.0 >> 32) as u32
+        u32::from((self.0 >> 16) as u16)
+    }
+
+    fn asleep(self) -> u32 {
+        u32::from((self.0 >> 32) as u16)
     }
 }
+
+/// What is added for a worker that was asleep and is awake.
+const AWAKENED: u64 = Counts::AWAKE.wrapping_sub(Counts::ASLEEP);
 
 /// The account of searching and sleeping workers.
 ///
@@ -79,18 +87,17 @@ impl Counts {
 /// nothing weaker is worth an argument. What is hot is the look in [`wake_one`](Self::wake_one):
 /// one fence and one Relaxed load.
 pub struct Idle {
-    /// | awake   | searching | meaning                                                    |
-    /// |---------|-----------|------------------------------------------------------------|
-    /// | workers | 0         | all run coroutines; pushing wakes nobody                   |
-    /// | any     | n > 0     | n workers look into all queues; pushing wakes nobody       |
-    /// | a       | 0         | workers - a sleep and nobody searches: pushing wakes one   |
+    /// | asleep | searching | meaning                                                     |
+    /// |--------|-----------|-------------------------------------------------------------|
+    /// | 0      | 0         | all run coroutines; pushing wakes nobody                    |
+    /// | any    | n > 0     | n workers look into all queues; pushing wakes nobody        |
+    /// | s > 0  | 0         | s sleep and nobody searches: pushing wakes one              |
     ///
-    /// Always searching <= awake <= workers. `awake` changes only under the lock of `sleepers`, so
-    /// under that lock `sleepers.len() = workers - awake`.
+    /// Always searching <= awake. Those that are neither awake nor asleep are in *reserve*: nobody
+    /// counts on them. `asleep` changes only under the lock of `sleepers`, whose length it is.
     counts: AtomicU64,
     /// Who sleeps, the latest last: it is woken first, its caches are the warmest.
     sleepers: SpinLock<Vec<u32>>,
-    workers: u32,
 }
 
 impl Idle {
@@ -100,13 +107,41 @@ impl Idle {
     ///
     /// If there are more than [`MAX_WORKERS`].
     pub fn new(workers: u32) -> Self {
-        assert!(workers <= MAX_WORKERS, "at most {MAX_WORKERS} workers");
+        Self::with_reserve(workers, 0)
+    }
+
+    /// The account of `workers` workers, all awake and none searching, and of `reserve` more, which
+    /// [`join`](Self::join) later.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than [`MAX_WORKERS`] of either.
+    pub fn with_reserve(workers: u32, reserve: u32) -> Self {
+        let most = workers.max(reserve);
+        assert!(most <= MAX_WORKERS, "at most {MAX_WORKERS} workers");
         Self {
             counts: AtomicU64::new(u64::from(workers) * Counts::AWAKE),
             // All of it now: a push under a spin lock must not allocate.
-            sleepers: SpinLock::new(Vec::with_capacity(workers as usize)),
-            workers,
+            sleepers: SpinLock::new(Vec::with_capacity((workers + reserve) as usize)),
         }
+    }
+
+    /// Takes a worker out of the reserve: it is awake and searching from now on. The caller wakes
+    /// it.
+    pub fn join(&self) {
+        self.counts.fetch_add(Counts::AWAKE + Counts::SEARCHING, SeqCst);
+    }
+
+    /// Puts the calling worker, which is awake, into the reserve; `searching` says whether it was.
+    /// True if nobody searches now: the caller then looks into all queues once more, and calls
+    /// [`wake_one`](Self::wake_one) if it finds something, as after [`sleep`](Self::sleep).
+    #[must_use = "if nobody searches the caller has to look once more"]
+    pub fn retire(&self, searching: bool) -> bool {
+        let fewer = Counts::AWAKE + if searching { Counts::SEARCHING } else { 0 };
+        let before = Counts(self.counts.fetch_sub(fewer, SeqCst));
+        // Orders the caller's look behind the change; see the race above.
+        fence(SeqCst);
+        before.searching() == u32::from(searching)
     }
 
     /// Begins a search, by an awake worker that has run out of work. False if half of the awake
@@ -145,7 +180,9 @@ impl Idle {
         let fewer = Counts::AWAKE + if searching { Counts::SEARCHING } else { 0 };
         let mut sleepers = self.sleepers.lock();
         debug_assert!(!sleepers.contains(&worker));
-        let before = Counts(self.counts.fetch_sub(fewer, SeqCst));
+        // One addition, so that all counters change at one moment.
+        let change = Counts::ASLEEP.wrapping_sub(fewer);
+        let before = Counts(self.counts.fetch_add(change, SeqCst));
         sleepers.push(worker);
         drop(sleepers);
         // Orders the caller's look behind the listing; see the race above.
@@ -167,7 +204,7 @@ impl Idle {
     /// and searching from now on.
     #[must_use = "a worker that slept counts as awake and has to be woken"]
     pub fn wake_specific(&self, worker: u32) -> bool {
-        self.remove(worker, Counts::AWAKE + Counts::SEARCHING)
+        self.remove(worker, AWAKENED.wrapping_add(Counts::SEARCHING))
     }
 
     /// Called by a worker that stopped sleeping, whatever the reason. True if it was still listed:
@@ -175,12 +212,12 @@ impl Idle {
     /// and a wake-up for it is under way.
     #[must_use = "it says whether the worker counts as searching"]
     pub fn leave(&self, worker: u32) -> bool {
-        self.remove(worker, Counts::AWAKE)
+        self.remove(worker, AWAKENED)
     }
 
     /// How many workers sleep.
     pub fn sleepers(&self) -> u32 {
-        self.workers - self.counts().awake()
+        self.counts().asleep()
     }
 
     /// How many workers search.
@@ -195,7 +232,7 @@ impl Idle {
     /// Whether pushed work needs a wake-up: nobody searches and somebody sleeps, at one moment.
     fn wanted(&self) -> bool {
         let counts = self.counts();
-        counts.searching() == 0 && counts.awake() < self.workers
+        counts.searching() == 0 && counts.asleep() > 0
     }
 
     #[cold]
@@ -206,7 +243,7 @@ impl Idle {
             return None;
         }
         let worker = sleepers.pop()?;
-        self.counts.fetch_add(Counts::AWAKE + Counts::SEARCHING, SeqCst);
+        self.counts.fetch_add(AWAKENED.wrapping_add(Counts::SEARCHING), SeqCst);
         Some(worker)
     }
 

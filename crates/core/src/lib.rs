@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!   what a worker runs        ring (its own, others steal)   inject (everybody's)   list (a batch)
+//!   who may steal from it     solo
 //!   who may sleep             idle
 //!   who ends a wait           wait                           completion (of a request)
 //!   when a wait ends          timers (in memory of their user's: array)
@@ -17,7 +18,8 @@
 //! # Layers
 //!
 //! A file imports only from files further left: `primitive` ← `pad`, `spin`, `wait` ← `list`,
-//! `ring`, `idle`, `completion` ← `inject`; `array` ← `timers`; `histogram` imports nothing.
+//! `ring`, `solo`, `idle`, `completion` ← `inject`; `array` ← `timers`; `histogram` imports
+//! nothing.
 
 mod array;
 mod completion;
@@ -28,6 +30,7 @@ mod list;
 mod pad;
 mod primitive;
 mod ring;
+mod solo;
 mod spin;
 mod timers;
 mod wait;
@@ -40,6 +43,7 @@ pub use inject::Injector;
 pub use list::{Linked, List};
 pub use primitive::AtomicPtr;
 pub use ring::{CAPACITY, Ring};
+pub use solo::Solo;
 pub use spin::{RawSpin, SpinGuard, SpinLock};
 pub use timers::{TimerKey, Timers};
 pub use wait::{Cause, Ticket, WaitWord, Woken};

@@ -18,6 +18,13 @@ mod swap {
     pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence};
 
+    /// Where a thread counts on a barrier that others have all processors do: an order for the
+    /// compiler alone.
+    #[inline(always)]
+    pub(crate) fn barrier_stands_here() {
+        std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    }
+
     /// Slots of a run queue.
     pub(crate) const RING_CAPACITY: u32 = 256;
     /// Looks at a held lock before the looks are spread out.
@@ -68,6 +75,11 @@ mod swap {
     pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence};
 
+    /// There is no barrier on all processors in a model: a fence on each side.
+    pub(crate) fn barrier_stands_here() {
+        fence(loom::sync::atomic::Ordering::SeqCst);
+    }
+
     pub(crate) const RING_CAPACITY: u32 = 4;
     pub(crate) const SPIN_EAGER: u32 = 100;
     pub(crate) const SPIN_BURST: u32 = 1;
@@ -107,5 +119,5 @@ pub use swap::AtomicPtr;
 
 pub(crate) use swap::{
     Access, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, RING_CAPACITY, SPIN_BURST, SPIN_EAGER,
-    UnsafeCell, const_unless_loom, fence, spin_loop,
+    UnsafeCell, barrier_stands_here, const_unless_loom, fence, spin_loop,
 };

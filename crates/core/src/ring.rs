@@ -120,11 +120,12 @@ impl<T> Ring<T> {
         None
     }
 
-    /// [`pop`](Self::pop), where nobody ever steals: without an atomic exchange.
+    /// [`pop`](Self::pop), where nobody steals: without an atomic exchange.
     ///
     /// # Safety
     ///
-    /// The caller is the owner, and no other thread calls anything but `len` and `is_empty`.
+    /// The caller is the owner, and meanwhile no other thread calls anything but `len` and
+    /// `is_empty`: see [`Solo`](crate::Solo).
     #[inline]
     pub unsafe fn pop_unshared(&self) -> Option<NonNull<T>> {
         let head = self.head.0.load(Relaxed);

@@ -69,6 +69,22 @@ fn a_certain_worker_is_woken_even_during_a_search() {
 }
 
 #[test]
+fn those_in_reserve_are_not_counted_on() {
+    let idle = Idle::with_reserve(1, 2);
+    assert_eq!((idle.sleepers(), idle.wake_one()), (0, None));
+    assert!(idle.sleep(0, false));
+    idle.join();
+    // It searches, so nobody needs to be woken.
+    assert_eq!((idle.searching(), idle.sleepers(), idle.wake_one()), (1, 1, None));
+    assert!(idle.stop_search());
+    assert!(idle.sleep(1, false));
+    assert_eq!(idle.wake_one(), Some(1));
+    assert!(!idle.leave(1));
+    assert!(idle.retire(true));
+    assert_eq!((idle.searching(), idle.sleepers(), idle.wake_one()), (0, 1, Some(0)));
+}
+
+#[test]
 fn all_workers_can_sleep() {
     let idle = Idle::new(MAX_WORKERS);
     for worker in 0..MAX_WORKERS {

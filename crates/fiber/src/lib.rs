@@ -17,7 +17,7 @@ mod frames;
 mod thread_block;
 
 pub use arch::{
-    Context, Interrupted, call_on, fs_base, gs_base, is_own_text, prefetch,
+    Context, Interrupted, call_on, call_with_block, fs_base, gs_base, is_own_text, prefetch,
     prepare as prepare_to_divert, set_gs_base, switch,
 };
 pub use fault::{OverflowReport, watch_for_overflow};

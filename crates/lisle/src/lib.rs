@@ -45,6 +45,7 @@
 //! - **`hooks`** (default): interposition as described. Without it a blocking call blocks its
 //!   worker, and only this crate's own functions suspend.
 
+mod alloc;
 mod blocking;
 mod coroutine;
 mod packet;
@@ -57,6 +58,7 @@ mod time;
 #[cfg(feature = "hooks")]
 use lisle_hook as _;
 
+pub use alloc::PerWorkerAlloc;
 pub use blocking::{OsThreadPin, blocking, pin_to_os_thread};
 pub use coroutine::{Coroutine, CoroutineId, current, park, park_timeout};
 pub use lisle_macros::{main, test};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lisle_rt::{Config, Runtime};
 
-pub use lisle_rt::{AlreadyStarted, PollerKind as Poller, VARIABLES, Variable, variables};
+pub use lisle_rt::{AlreadyStarted, Metrics, PollerKind as Poller, VARIABLES, Variable, variables};
 
 /// How coroutines are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,12 @@ pub fn workers() -> usize {
         Some(rt) => rt.workers(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     }
+}
+
+/// What the runtime has counted so far; zeroes in 1:1 mode. Starts the runtime if it has not
+/// started yet.
+pub fn metrics() -> Metrics {
+    current_or_start().map_or_else(Metrics::default, Runtime::metrics)
 }
 
 /// How coroutines wait for descriptors; none in 1:1 mode. Starts the runtime if it has not started
@@ -154,6 +160,14 @@ impl Builder {
     /// runs gives way to them after half a millisecond at most.
     pub fn slice(mut self, slice: Duration) -> Self {
         self.config.slice = Some(slice);
+        self
+    }
+
+    /// Has it told on standard error, once a second at most, and counted in [`metrics`], when a
+    /// coroutine keeps a worker from others for so long: by not suspending, or by blocking it in a
+    /// call that is not hooked. Default: `LISLE_WARN`, in milliseconds, else nothing is told.
+    pub fn warn_after(mut self, span: Duration) -> Self {
+        self.config.warn_after = Some(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
         self
     }
 

@@ -20,6 +20,8 @@ pub struct Config {
     pub max_carriers: Option<usize>,
     /// How long a coroutine may run while others wait; zero: for ever.
     pub slice: Option<Duration>,
+    /// Nanoseconds after which it is told who keeps a worker from others.
+    pub warn_after: Option<u64>,
 }
 
 /// How coroutines wait for descriptors.
@@ -56,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) max_carriers: usize,
     /// In nanoseconds; 0: nobody is preempted.
     pub(crate) slice: u64,
+    pub(crate) warn_after: Option<u64>,
 }
 
 impl Settings {
@@ -91,6 +94,7 @@ impl Settings {
                 .unwrap_or(Self::MAX_CARRIERS)
                 .clamp(1, Self::MOST_CARRIERS),
             slice: if slice == 0 { 0 } else { slice.max(Self::SHORTEST_SLICE) },
+            warn_after: config.warn_after.or_else(|| variable(WARN, millis)),
         }
     }
 }
@@ -98,12 +102,13 @@ impl Settings {
 const MAX_CARRIERS: &str = "LISLE_MAX_CARRIERS";
 const MODE: &str = "LISLE_MODE";
 const POLLER: &str = "LISLE_POLLER";
+const WARN: &str = "LISLE_WARN";
 const WORKERS: &str = "LISLE_WORKERS";
 const STACK_SIZE: &str = "LISLE_STACK_SIZE";
 const SLICE: &str = "LISLE_SLICE";
 
 /// The names of the runtime's environment variables.
-pub const VARIABLES: [&str; 6] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS, SLICE];
+pub const VARIABLES: [&str; 7] = [MODE, POLLER, WORKERS, STACK_SIZE, MAX_CARRIERS, SLICE, WARN];
 
 fn threads(text: &str) -> Option<bool> {
     match text {
@@ -140,6 +145,11 @@ fn number(text: &str) -> Option<usize> {
     text.parse().ok().filter(|&number| number > 0)
 }
 
+/// Milliseconds, in nanoseconds.
+fn millis(text: &str) -> Option<u64> {
+    number(text)?.checked_mul(1_000_000)?.try_into().ok()
+}
+
 /// An environment variable of the runtime that is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -161,6 +171,7 @@ pub fn variables() -> Vec<Variable> {
         set(STACK_SIZE, |text| number(text).is_some()),
         set(MAX_CARRIERS, |text| number(text).is_some()),
         set(SLICE, |text| slice(text).is_some()),
+        set(WARN, |text| millis(text).is_some()),
     ];
     set.into_iter().flatten().collect()
 }

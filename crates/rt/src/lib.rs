@@ -5,11 +5,11 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config section stay text mask memory    no more than a word or two
-//! 2  task carrier current stack worker poller proactor spare monitor slice late preempt maker
-//! 2  shared    the machine
+//! 1  config metrics section stay text mask memory line label    no more than a word or two
+//! 2  task carrier current stack worker poller proactor late shared    the machine
+//! 2  spare monitor slice preempt maker substitute warn    its other threads
 //! 2  rest directed signals cancel alternate    what is blocked, what strikes, and on which stack
-//! 3  wait turn parker lot request descriptor hop    leaving a worker, and why
+//! 3  wait turn parker lot request descriptor hop lend    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
@@ -25,6 +25,7 @@
 //! no values.
 
 mod config;
+mod metrics;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod mn;
@@ -32,17 +33,19 @@ mod mn;
 mod stub;
 
 pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variables};
+pub use metrics::Metrics;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Inherited, Runtime, Stay, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel,
-    closed, closing, current, current_name, descriptor, install, is_all_of_its_object,
+    Inherited, Runtime, Stay, TaskRef, as_bystander, as_carrier, begin_io, blocking, can_suspend,
+    cancel, closed, closing, current, current_name, descriptor, install, is_all_of_its_object,
     is_main_thread, learn_objects, lot, main_begins, park, pin, preemptions, request, self_test,
     signals, sleep, sleep_unless_interrupted, sleep_until, thread, thread_id, unpin, without_ticks,
     yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
-    Inherited, Runtime, TaskRef, as_bystander, blocking, current, current_name, install,
-    is_main_thread, main_begins, park, pin, preemptions, self_test, sleep, unpin, yield_now,
+    Inherited, Runtime, TaskRef, as_bystander, as_carrier, blocking, current, current_name,
+    install, is_main_thread, main_begins, park, pin, preemptions, self_test, sleep, unpin,
+    yield_now,
 };

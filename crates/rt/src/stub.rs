@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::config::{AlreadyStarted, Config, PollerKind, Settings};
+use crate::metrics::Metrics;
 
 static CONFIG: OnceLock<Config> = OnceLock::new();
 
@@ -50,6 +51,11 @@ impl Runtime {
 
     /// Never called: no value of this type exists.
     pub fn poller(self) -> (PollerKind, Option<&'static str>) {
+        match self {}
+    }
+
+    /// Never called: no value of this type exists.
+    pub fn metrics(self) -> Metrics {
         match self {}
     }
 
@@ -143,6 +149,11 @@ pub fn is_main_thread() -> bool {
 
 /// Nothing follows the main thread here.
 pub fn main_begins(_: Inherited, _: bool) {}
+
+/// Runs `f` at once.
+pub fn as_carrier<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
 
 /// Runs `f` at once.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {

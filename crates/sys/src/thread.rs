@@ -50,3 +50,82 @@ pub fn barrier() {
 
 const PRIVATE_EXPEDITED: usize = 8;
 const REGISTER_PRIVATE_EXPEDITED: usize = 16;
+
+/// The processor time that a thread of this process has had, in nanoseconds; none if it does not
+/// exist.
+pub fn processor_time(thread: i32) -> Option<u64> {
+    /// The clock of a single thread, and that which the scheduler keeps.
+    const KIND: i32 = 4 | 2;
+    let clock = (!thread << 3) | KIND;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let args = [clock as isize as usize, (&raw mut time) as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel writes to a live place. The C library's function would not do: it may be
+    // the program's own.
+    unsafe { syscall(libc::SYS_clock_gettime, args) }.ok()?;
+    Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// Whether a thread of this process waits in the kernel, as opposed to running or waiting for a
+/// processor; none if that is not to be learned (`/proc` is missing, or no descriptor is left).
+pub fn is_blocked(thread: i32) -> Option<bool> {
+    let path = Path::of(thread);
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as usize;
+    let args = [libc::AT_FDCWD as usize, path.0.as_ptr() as usize, flags, 0, 0, 0];
+    // SAFETY: a string that ends in zero.
+    let fd = unsafe { syscall(libc::SYS_openat, args) }.ok()?;
+    // Number, name in brackets, state.
+    let mut text = [0_u8; 64];
+    let args = [fd, text.as_mut_ptr() as usize, text.len(), 0, 0, 0];
+    // SAFETY: a live buffer of that size.
+    let read = unsafe { syscall(libc::SYS_read, args) };
+    crate::fd::close(fd as i32);
+    let text = &text[..read.ok()?];
+    let end = text.iter().rposition(|&byte| byte == b')')?;
+    text.get(end + 2).map(|state| matches!(state, b'S' | b'D'))
+}
+
+/// The path of what the kernel tells of a thread, made without an allocator.
+struct Path([u8; 40]);
+
+impl Path {
+    fn of(thread: i32) -> Self {
+        let mut path = Path([0; 40]);
+        let mut digits = [0_u8; 10];
+        let (mut rest, mut first) = (thread.unsigned_abs(), digits.len());
+        while first == digits.len() || rest > 0 {
+            first -= 1;
+            digits[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        let parts = [&b"/proc/self/task/"[..], &digits[first..], b"/stat"];
+        let bytes = parts.into_iter().flatten();
+        path.0.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_is_blocked_and_takes_no_time() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let waits = std::thread::spawn(move || {
+            send.send(id()).unwrap();
+            std::thread::park();
+        });
+        let thread = receive.recv().unwrap();
+        while is_blocked(thread) == Some(false) {
+            yield_now();
+        }
+        assert_eq!(is_blocked(thread), Some(true));
+        assert_eq!(processor_time(thread), processor_time(thread));
+        assert_eq!(is_blocked(id()), Some(false));
+        assert!(processor_time(id()).unwrap() < processor_time(id()).unwrap());
+        waits.thread().unpark();
+        waits.join().unwrap();
+        assert_eq!(is_blocked(i32::MAX), None);
+        assert_eq!(processor_time(i32::MAX), None);
+    }
+}

@@ -256,6 +256,35 @@ pub unsafe extern "C-unwind" fn call_on(
     )
 }
 
+/// Calls `function(argument)` on the running stack with another FS base: a detour to another
+/// thread's block. Whoever computed the address of a thread-local before has it in a register of
+/// its own, and what is called computes it anew, since no compiler sees through this.
+///
+/// # Safety
+/// `fs` is a thread block that nobody uses meanwhile. The call is not left by a switch, a jump or
+/// unwinding.
+#[unsafe(naked)]
+pub unsafe extern "C" fn call_with_block(
+    fs: usize,
+    function: unsafe extern "C" fn(*mut u8),
+    argument: *mut u8,
+) {
+    naked_asm!(
+        ".cfi_startproc",
+        "push rbx",
+        ".cfi_adjust_cfa_offset 8; .cfi_rel_offset rbx, 0",
+        "rdfsbase rbx",
+        "wrfsbase rdi",
+        "mov rdi, rdx",
+        "call rsi",
+        "wrfsbase rbx",
+        "pop rbx",
+        ".cfi_adjust_cfa_offset -8; .cfi_restore rbx",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
 /// The FS base of the running stack: the address of its thread control block.
 #[inline]
 pub fn fs_base() -> usize {

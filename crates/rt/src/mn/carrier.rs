@@ -8,15 +8,16 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
-use lisle_fiber::{Context, fs_base, set_gs_base, switch};
+use lisle_fiber::{Context, call_with_block, fs_base, set_gs_base, switch};
 use lisle_sys::signal::{self, Change};
 
 use super::alternate;
 use super::directed;
 use super::mask::{ALL, LOOK, OWN_STACK, UNEQUAL, blockable};
 use super::rest::Note;
+use super::section::Detour;
 use super::stay::Stay;
 use super::task::{Alternate, Ran, Task};
 use super::worker::Worker;
@@ -40,6 +41,8 @@ pub(crate) struct Carrier {
     /// FS base of the OS thread itself.
     fs: Cell<usize>,
     home: UnsafeCell<Context>,
+    /// Where coroutines note that they use the OS thread's own block.
+    detour: Cell<Detour>,
     commit: Cell<Option<Commit>>,
     /// Which signals the OS thread blocks, and whose alternate stack it has; see `mask`.
     signals: Cell<u64>,
@@ -56,6 +59,9 @@ pub(crate) struct Carrier {
     /// Odd while it runs a coroutine, and another number for each stretch; for the monitor. Written
     /// by the carrier's own OS thread.
     stretch: AtomicU32,
+    /// The coroutine that it runs, or null at home; for the monitor, who must expect that it has
+    /// moved on. Written by the carrier's own OS thread.
+    running: AtomicPtr<Task>,
     /// Whether a coroutine ended while pinned to the OS thread, which may be unfit for others now.
     spoilt: Cell<bool>,
     /// The worker it holds; none for spare carriers, on which blocking calls block.
@@ -79,6 +85,7 @@ impl Carrier {
         Carrier {
             fs: Cell::new(0),
             home: UnsafeCell::new(Context::running(0)),
+            detour: Cell::new(Detour::NOWHERE),
             commit: Cell::new(None),
             signals: Cell::new(0),
             interposed: Cell::new(None),
@@ -87,6 +94,7 @@ impl Carrier {
             note: Note::new(),
             thread: AtomicI32::new(0),
             stretch: AtomicU32::new(0),
+            running: AtomicPtr::new(ptr::null_mut()),
             spoilt: Cell::new(false),
             worker,
         }
@@ -101,6 +109,7 @@ impl Carrier {
         self.fs.set(fs_base());
         self.spoilt.set(false);
         IS_HOME.set(true);
+        self.detour.set(Detour::here());
         // SAFETY: nobody else uses the carrier yet.
         unsafe { *self.home.get() = Context::running(fs_base()) };
         // SAFETY: Lisle's carriers are Lisle's own threads.
@@ -113,6 +122,17 @@ impl Carrier {
         }
         set_alternate(self.alternate.get());
         self.stay_home();
+    }
+
+    /// Runs `f` with the OS thread's own thread block, on the running coroutine's stack. `f` is a
+    /// function of its own: what it takes for the address of a thread-local is computed in there.
+    ///
+    /// # Safety This is the carrier of the running coroutine, which is in a section. `f` neither
+    /// suspends nor unwinds.
+    #[inline]
+    pub(crate) unsafe fn lend_block(&self, f: unsafe extern "C" fn(*mut u8), argument: *mut u8) {
+        // SAFETY: the OS thread's own block, which nobody uses while a coroutine runs.
+        unsafe { self.detour.get().make(|| call_with_block(self.fs.get(), f, argument)) };
     }
 
     /// The OS thread is to end instead of running further coroutines.
@@ -189,6 +209,7 @@ impl Carrier {
         next.set_carrier(self);
         let stretch = self.stretch.load(Ordering::Relaxed);
         self.stretch.store(stretch.wrapping_add(2) | 1, Ordering::Relaxed);
+        self.running.store(ptr::from_ref(next).cast_mut(), Ordering::Relaxed);
         if next.mask.word() != self.signals.get() {
             self.approach(next);
         }
@@ -243,6 +264,7 @@ impl Carrier {
     fn go_home(&self) {
         let stretch = self.stretch.load(Ordering::Relaxed);
         self.stretch.store(stretch.wrapping_add(1), Ordering::Relaxed);
+        self.running.store(ptr::null_mut(), Ordering::Relaxed);
         self.note.come(|base| {
             if self.signals.get() != base {
                 self.approach_home(base);
@@ -289,6 +311,12 @@ impl Carrier {
     /// The number of the stretch for which a coroutine runs; even while none does.
     pub(crate) fn stretch(&self) -> u32 {
         self.stretch.load(Ordering::Relaxed)
+    }
+
+    /// The coroutine that it runs, or ran a moment ago.
+    pub(crate) fn running(&self) -> Option<&'static Task> {
+        // SAFETY: null or a header, which is never freed.
+        unsafe { self.running.load(Ordering::Relaxed).as_ref() }
     }
 
     /// The kernel's number of the OS thread.

@@ -45,6 +45,7 @@ impl Maker {
         loop {
             let asked = self.asked.load(Ordering::Acquire);
             shared.spares.make_wanted(shared);
+            shared.substitutes.make_wanted(shared);
             // An early return leads to another look.
             let _ = futex::wait(&self.asked, asked, None);
         }

@@ -8,7 +8,10 @@ pub mod descriptor;
 mod directed;
 mod fork;
 mod hop;
+mod label;
 mod late;
+mod lend;
+mod line;
 pub mod lot;
 mod maker;
 mod mask;
@@ -31,11 +34,13 @@ mod spawn;
 mod stack;
 mod start;
 mod stay;
+mod substitute;
 mod task;
 mod text;
 pub mod thread;
 mod turn;
 mod wait;
+mod warn;
 mod worker;
 
 use std::ffi::c_void;
@@ -48,10 +53,12 @@ use std::time::{Duration, Instant};
 use lisle_sys::clock;
 
 use crate::config::{AlreadyStarted, Config, PollerKind};
+use crate::metrics::Metrics;
 use task::Task;
 
 pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
+pub use lend::as_carrier;
 pub use lisle_fiber::thread_id;
 pub use preempt::{preemptions, without_ticks};
 pub use signals::{Inherited, as_bystander, is_main_thread, main_begins};
@@ -132,9 +139,38 @@ impl Runtime {
         }
     }
 
+    /// What was counted so far.
+    pub fn metrics(self) -> Metrics {
+        let shared = self.0;
+        let mut started = shared.started.load(Ordering::Relaxed);
+        let mut ended = shared.ended.load(Ordering::Relaxed);
+        let mut suspensions = 0;
+        for worker in shared.workers() {
+            let (started_here, ended_here) = worker.lives();
+            started += started_here;
+            ended += ended_here;
+            suspensions += worker.suspensions();
+        }
+        let (hops, carriers) = shared.spares.totals();
+        let (substitutions, stuck) = shared.substitutes.totals();
+        let (held, blocked) = shared.warnings.counts();
+        Metrics {
+            started,
+            live: started.saturating_sub(ended),
+            suspensions,
+            preemptions: preemptions(),
+            hops,
+            carriers,
+            substitutions,
+            stuck,
+            held,
+            blocked,
+        }
+    }
+
     /// The number of workers.
     pub fn workers(self) -> usize {
-        self.0.workers().len()
+        self.0.substitutes.regular
     }
 }
 

@@ -11,6 +11,7 @@
 //! - nobody asks the poller.
 //!
 //! It preempts coroutines that have run for long while others wait: see `slice`.
+//! It looks after workers that are stuck in the kernel: see `substitute`.
 //!
 //! It also submits the requests of a worker that has been too busy to do so since the last look,
 //! and takes the answers that such a worker left.
@@ -45,6 +46,7 @@ use super::proactor::Proactor;
 use super::section;
 use super::shared::Shared;
 use super::slice::Slices;
+use super::substitute::Watch;
 use super::task::Task;
 
 /// Nanoseconds between two looks.
@@ -134,7 +136,9 @@ impl Monitor {
         // Handlers may wait for what it does.
         signal::change_mask(signal::Change::Set, ALL);
         lisle_sys::thread::precise_timers();
-        let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; shared.workers().len()];
+        let most = shared.all_workers().len();
+        let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; most];
+        let mut watch = Watch::new(most);
         let (mut interval, mut quiet) = (SHORTEST, 0);
         let mut slices = Slices::new(seen.len(), shared.slice);
         let mut next = clock::now() + interval;
@@ -148,12 +152,14 @@ impl Monitor {
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();
             quiet = if awake > 0 { 0 } else { quiet + 1 };
             // Where all are awake there is nobody to wake, and a single worker wakes by itself.
-            if look(shared, &mut seen) && awake < seen.len() && seen.len() > 1 {
+            let several = shared.workers().len() > 1;
+            if look(shared, &mut seen) && shared.idle.sleepers() > 0 && several {
                 shared.notify();
                 interval = SHORTEST;
             } else {
                 interval = (interval * 2).min(LONGEST);
             }
+            interval = interval.min(watch.look(shared, clock::now()));
             if quiet >= QUIET_LOOKS {
                 self.sleep_until_needed(shared);
                 (interval, quiet) = (SHORTEST, 0);
@@ -188,7 +194,7 @@ fn look(shared: &Shared, seen: &mut [Seen]) -> bool {
         wanted |= !next.is_null() && next == seen.next || worker.has_queued();
         wanted |= worker.is_awake() && worker.is_late(now.saturating_sub(SHORTEST));
         seen.next = next;
-        if let Some(proactor) = &worker.proactor {
+        if let Some(proactor) = worker.proactor() {
             relieve(shared, proactor, &mut seen.progress);
         }
     }

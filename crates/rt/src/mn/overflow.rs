@@ -3,6 +3,7 @@
 use lisle_sys::mmap::PAGE;
 
 use super::current;
+use super::line::Line;
 
 /// Has overflows of coroutines' stacks reported, from now on.
 pub(crate) fn watch() {
@@ -26,48 +27,4 @@ fn report(address: usize) -> bool {
     text.add("fatal runtime error: stack overflow, aborting\n");
     text.write();
     true
-}
-
-/// Text of bounded length, put together without allocating.
-struct Line {
-    bytes: [u8; 512],
-    len: usize,
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Line { bytes: [0; 512], len: 0 }
-    }
-}
-
-impl Line {
-    fn add(&mut self, text: &str) -> &mut Self {
-        // A long name is cut so that the rest has room.
-        let text = &text.as_bytes()[..text.len().min(200)];
-        let room = &mut self.bytes[self.len..];
-        let len = text.len().min(room.len());
-        room[..len].copy_from_slice(&text[..len]);
-        self.len += len;
-        self
-    }
-
-    fn number(&mut self, mut number: u64) -> &mut Self {
-        let mut digits = [0_u8; 20];
-        let mut start = digits.len();
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.add(std::str::from_utf8(&digits[start..]).unwrap_or("?"))
-    }
-
-    fn write(&self) {
-        let args = [2, self.bytes.as_ptr() as usize, self.len, 0, 0, 0];
-        // SAFETY: a live buffer of that length. If standard error is closed, so be it.
-        let _ = unsafe { lisle_sys::syscall(libc::SYS_write, args) };
-    }
 }

@@ -158,7 +158,7 @@ pub(crate) const MOST: usize = 64;
 #[inline]
 fn with_room(count: u32) -> Option<(Here, &'static Proactor)> {
     let here = current::suspendable()?;
-    let proactor = here.worker.proactor.as_ref()?;
+    let proactor = here.worker.proactor()?;
     if proactor.has_room(count) { Some((here, proactor)) } else { make_room(count) }
 }
 
@@ -167,7 +167,7 @@ fn make_room(count: u32) -> Option<(Here, &'static Proactor)> {
     loop {
         let here = current::suspendable()?;
         let (task, worker) = (here.task, here.worker);
-        let proactor = worker.proactor.as_ref()?;
+        let proactor = worker.proactor()?;
         if proactor.has_room(count) {
             return Some((here, proactor));
         }

@@ -31,6 +31,7 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::ptr;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use lisle_sys::signal::{self, Change};
@@ -39,6 +40,39 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// Signals put off by the handlers' wrapper.
     static DEFERRED: Cell<u64> = const { Cell::new(0) };
+    /// On a carrier's own thread block: the note of the coroutine that makes a detour there, or
+    /// null. Set and cleared by that coroutine, through [`Detour`].
+    static DETOUR: Cell<*const Cell<u64>> = const { Cell::new(ptr::null()) };
+}
+
+/// Where a carrier's own thread block has its `DETOUR`.
+#[derive(Clone, Copy)]
+pub(crate) struct Detour(*const Cell<*const Cell<u64>>);
+
+impl Detour {
+    pub(crate) const NOWHERE: Detour = Detour(ptr::null());
+
+    /// That of the running stack, for as long as its thread lasts.
+    pub(crate) fn here() -> Self {
+        DETOUR.with(|place| Detour(place))
+    }
+
+    /// Runs `f`, which uses the thread block of this place, in a section of the running stack, of
+    /// which it is part: a signal that strikes there is put off until the section ends, and noted
+    /// for the running stack.
+    ///
+    /// # Safety
+    /// The place is that of the OS thread below, and called within a section.
+    #[inline]
+    pub(crate) unsafe fn make(self, f: impl FnOnce()) {
+        // SAFETY: the thread below lasts, and what it runs is this.
+        let place = unsafe { &*self.0 };
+        DEFERRED.with(|note| place.set(note));
+        compiler_fence(Ordering::SeqCst);
+        f();
+        compiler_fence(Ordering::SeqCst);
+        place.set(ptr::null());
+    }
 }
 
 /// Begins a section.
@@ -78,12 +112,16 @@ pub(crate) fn within<R>(f: impl FnOnce() -> R) -> R {
 
 /// Whether the running stack is in a section. Asked by the wrapper of handlers.
 pub(crate) fn is_inside() -> bool {
-    DEPTH.get() != 0
+    DEPTH.get() != 0 || !DETOUR.get().is_null()
 }
 
 /// Notes that a signal was put off. Called by the wrapper of handlers, in a section.
 pub(crate) fn defer(signal: i32) {
-    DEFERRED.set(DEFERRED.get() | signal::set_of(signal));
+    // SAFETY: null, or the note of a stack that is in use, on this OS thread.
+    match unsafe { DETOUR.get().as_ref() } {
+        Some(note) => note.set(note.get() | signal::set_of(signal)),
+        None => DEFERRED.set(DEFERRED.get() | signal::set_of(signal)),
+    }
 }
 
 /// A spin lock whose holder is in a section.

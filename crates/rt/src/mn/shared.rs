@@ -16,7 +16,9 @@ use super::poller::Poller;
 use super::section;
 use super::spare::Spares;
 use super::stack::Pool;
+use super::substitute::{self, Substitutes};
 use super::task::Task;
+use super::warn::Warnings;
 use super::worker::Worker;
 
 /// See the module.
@@ -30,6 +32,11 @@ pub(crate) struct Shared {
     pub(crate) spares: Spares,
     pub(crate) maker: Maker,
     pub(crate) monitor: Monitor,
+    pub(crate) substitutes: Substitutes,
+    pub(crate) warnings: Warnings,
+    /// Coroutines that were started off the workers, and that ended there.
+    pub(crate) started: AtomicU64,
+    pub(crate) ended: AtomicU64,
     pub(crate) blocks: Blocks,
     /// Class of stacks of coroutines that ask for no size.
     pub(crate) stack_class: usize,
@@ -133,18 +140,23 @@ impl Shared {
         (poller, backend): (Poller, Backend),
         stack_class: usize,
         spares: Spares,
+        warnings: Warnings,
         workers: u32,
         slice: u64,
     ) -> Self {
         Shared {
             injector: Injector::new(),
             late: Injector::new(),
-            idle: Idle::new(workers),
+            idle: Idle::with_reserve(workers, substitute::most(workers)),
             poller,
             pool: Pool::new(),
             spares,
             maker: Maker::new(),
             monitor: Monitor::new(),
+            substitutes: Substitutes::new(workers as usize),
+            warnings,
+            started: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             blocks,
             stack_class,
             backend,
@@ -166,7 +178,14 @@ impl Shared {
         debug_assert!(set.is_ok(), "a runtime gets its workers once");
     }
 
+    /// The workers that were asked for, and the substitutes made so far.
+    #[inline]
     pub(crate) fn workers(&self) -> &'static [Worker] {
+        &self.all_workers()[..self.substitutes.regular + self.substitutes.made()]
+    }
+
+    /// All workers that may ever be.
+    pub(crate) fn all_workers(&self) -> &'static [Worker] {
         let workers: *const [Worker] = &**self.workers.get().expect("set before the start is over");
         // SAFETY: Shared is leaked, and its workers with it.
         unsafe { &*workers }
@@ -176,7 +195,7 @@ impl Shared {
     pub(crate) fn submit_all(&self) {
         /// The kernel refuses for lack of memory, which may be for long.
         const TRIES: u32 = 1000;
-        for proactor in self.workers().iter().filter_map(|worker| worker.proactor.as_ref()) {
+        for proactor in self.workers().iter().filter_map(Worker::proactor) {
             let mut tries = 0;
             while proactor.has_unsubmitted() && !proactor.submit() && tries < TRIES {
                 tries += 1;
@@ -186,7 +205,7 @@ impl Shared {
 
     /// Whether coroutines have pushed what is not submitted yet.
     pub(crate) fn has_unsubmitted(&self) -> bool {
-        let mut proactors = self.workers().iter().filter_map(|worker| worker.proactor.as_ref());
+        let mut proactors = self.workers().iter().filter_map(Worker::proactor);
         proactors.any(|proactor| proactor.has_unsubmitted())
     }
 

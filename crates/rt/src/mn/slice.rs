@@ -139,6 +139,9 @@ impl Slices {
         now: u64,
         found: &mut Found,
     ) {
+        if worker.is_dormant() {
+            return;
+        }
         let Some((stretch, thread)) = worker.stretch() else { return };
         let awake = worker.is_awake();
         found.asleep |= !awake;
@@ -163,12 +166,12 @@ impl Slices {
         if ran < self.bound {
             return;
         }
-        if let Some(proactor) = &worker.proactor {
+        if let Some(proactor) = worker.proactor() {
             take_answers(shared, proactor);
         }
         let waits = worker.has_waiting()
             || worker.is_late(now)
-            || worker.proactor.as_ref().is_some_and(Proactor::wants_enter);
+            || worker.proactor().is_some_and(Proactor::wants_enter);
         if waits || ran >= self.slice && !shared.late.is_empty() {
             let ticks = if computes { self.tick(worker, index) } else { 0 };
             found.wanted = Some(found.wanted.unwrap_or(0).max(ticks));

@@ -18,7 +18,7 @@
 
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use lisle_core::List;
 use lisle_sys::{Errno, clock, futex, mmap};
@@ -43,6 +43,8 @@ pub(crate) struct Spares {
     /// How many of these were ever made. Written by the maker alone, with Release: who finds one
     /// finds it whole.
     made: AtomicUsize,
+    /// How many coroutines went on here.
+    hops: AtomicU64,
 }
 
 struct State {
@@ -89,7 +91,13 @@ impl Spares {
         let records = mmap::reserve(most * size_of::<Spare>())?.cast();
         let (idle, unused) = (Vec::with_capacity(most), Vec::with_capacity(most));
         let state = State { idle, count: 0, wanted: 0, unused, queue: List::new() };
-        Ok(Spares { state: SpinLock::new(state), most, records, made: AtomicUsize::new(0) })
+        Ok(Spares {
+            state: SpinLock::new(state),
+            most,
+            records,
+            made: AtomicUsize::new(0),
+            hops: AtomicU64::new(0),
+        })
     }
 
     /// An idle carrier, or a place in the queue.
@@ -99,6 +107,7 @@ impl Spares {
 
     /// Hands `task` over. Part of a commit: the coroutine's stack has been left.
     pub(crate) fn place(&self, seat: Seat, task: &'static Task) {
+        self.hops.fetch_add(1, Ordering::Relaxed);
         let spare = match seat {
             Seat::Carrier(spare) => spare,
             Seat::Queue => {
@@ -183,6 +192,11 @@ impl Spares {
             futex::wake(&spare.filled, 1);
             lisle_sys::thread::yield_now();
         }
+    }
+
+    /// How many coroutines went on here, and how many carriers there are.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.hops.load(Ordering::Relaxed), self.state.lock().count as u64)
     }
 
     /// All that were ever made.

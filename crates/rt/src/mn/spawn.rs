@@ -83,6 +83,7 @@ unsafe fn spawn_small<F: FnOnce()>(
         // SAFETY: as above.
         None => unsafe {
             let task = shared.pool.take(class, &shared.blocks)?;
+            shared.started.fetch_add(1, Ordering::Relaxed);
             let id = shared.reserve_ids(1).0;
             task.begin_life(id, name, body, current::blocked(), main::<F>);
             prepare(task);
@@ -203,6 +204,7 @@ unsafe fn leave_for_good(task: &'static Task, stay: &Stay) -> ! {
                 });
             }
             None => carrier.leave(task, stay, None, || {
+                shared().ended.fetch_add(1, Ordering::Relaxed);
                 if thread::release(task) {
                     shared().pool.put(task);
                 }

@@ -4,13 +4,11 @@
 //! it is made of is leaked. After a fork the child has none: its only thread goes on alone, and
 //! the first coroutine that it spawns starts a new one.
 
-use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use lisle_fiber::Blocks;
 
-use super::carrier::Carrier;
 use super::poller::Poller;
 use super::preempt;
 use super::proactor::Proactor;
@@ -18,6 +16,8 @@ use super::rest;
 use super::shared::{self, Backend, Shared, started};
 use super::spare::Spares;
 use super::stack;
+use super::substitute;
+use super::warn::Warnings;
 use super::worker::Worker;
 use super::{fork, overflow, setxid, spawn};
 use crate::config::{AlreadyStarted, Config, PollerKind, Settings};
@@ -43,7 +43,7 @@ enum Outcome {
 /// Forgets the runtime, in the child of a fork: its threads do not exist there.
 pub(crate) fn forget_after_fork() {
     if let Some(shared) = shared::parents() {
-        let proactors = shared.workers().iter().filter_map(|worker| worker.proactor.as_ref());
+        let proactors = shared.workers().iter().filter_map(Worker::proactor);
         let rings = proactors.flat_map(Proactor::descriptors);
         rings
             .chain(shared.poller.descriptors().into_iter().flatten())
@@ -110,21 +110,26 @@ fn start(settings: &Settings) -> Result<(), String> {
     let spares = Spares::new(settings.max_carriers)
         .map_err(|errno| format!("no memory to be had: {errno}"))?;
     let slice = if setxid::wrap() && preempt::prepare() { settings.slice } else { 0 };
-    let waiting = (poller, backend);
-    let shared: &'static Shared =
-        Box::leak(Box::new(Shared::new(blocks, waiting, stack_class, spares, count, slice)));
-    let alone = count == 1;
-    let proactors = proactors.into_iter().map(Some).chain(iter::repeat_with(|| None));
-    let workers = (0..count)
-        .zip(proactors)
-        .map(|(index, proactor)| Worker::new(index, alone, shared, proactor))
-        .collect();
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new(
+        blocks,
+        (poller, backend),
+        stack_class,
+        spares,
+        Warnings::new(settings.warn_after),
+        count,
+        slice,
+    )));
+    // Where it is refused signals to coroutines may come late, and the door of a single worker is
+    // always open.
+    let barriers = lisle_sys::thread::allow_barriers().is_ok();
+    let all = count + substitute::most(count);
+    let workers: Box<[Worker]> =
+        (0..all).map(|index| Worker::new(index, count, shared, barriers)).collect();
+    workers.iter().zip(proactors).for_each(|(worker, proactor)| worker.set_proactor(proactor));
     shared.set_workers(workers);
     overflow::watch();
     fork::watch();
     rest::start();
-    // Where it is refused signals to coroutines may come late.
-    let _ = lisle_sys::thread::allow_barriers();
     shared::set(Some(shared));
     let started = rest::making_threads(|| {
         shared.workers().iter().try_for_each(start_worker)?;
@@ -157,15 +162,8 @@ fn waiting(settings: &Settings) -> Result<(Poller, Backend, Vec<Proactor>), Stri
 }
 
 fn start_worker(worker: &'static Worker) -> std::io::Result<()> {
-    let body = move || {
-        let carrier = Carrier::new(Some(worker));
-        // SAFETY: first of all on this thread; `run` never returns, so the carrier stays.
-        unsafe {
-            carrier.adopt_thread();
-            worker.run(&carrier)
-        }
-    };
-    std::thread::Builder::new().name(format!("lisle-{}", worker.index)).spawn(body).map(drop)
+    let name = format!("lisle-{}", worker.index);
+    std::thread::Builder::new().name(name).spawn(|| worker.serve()).map(drop)
 }
 
 fn start_maker(shared: &'static Shared) -> std::io::Result<()> {
@@ -174,10 +172,6 @@ fn start_maker(shared: &'static Shared) -> std::io::Result<()> {
 }
 
 fn start_monitor(shared: &'static Shared) -> std::io::Result<()> {
-    // One worker has nobody to be woken for it.
-    if shared.workers().len() == 1 && !shared.completes() && shared.slice == 0 {
-        return Ok(());
-    }
     let name = "lisle-monitor".to_owned();
     std::thread::Builder::new().name(name).spawn(move || shared.monitor.run(shared)).map(drop)
 }

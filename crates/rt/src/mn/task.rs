@@ -16,6 +16,7 @@ use lisle_core::{Linked, WaitWord};
 use lisle_fiber::{Context, ThreadBlock};
 
 use super::carrier::Carrier;
+use super::label::Label;
 use super::mask::Mask;
 use super::stay::Stay;
 
@@ -73,6 +74,8 @@ pub(crate) struct Task {
     name: UnsafeCell<Option<Arc<str>>>,
     /// What it is to the C library's calls about threads, if it is one to them.
     pub(crate) attached: Attached,
+    /// The beginning of the name.
+    pub(crate) label: Label,
     /// Set when made, for ever.
     pub(crate) stack: Stack,
     pub(crate) block: ThreadBlock,
@@ -205,6 +208,7 @@ impl Task {
             low_water: Cell::new(usize::MAX),
             name: UnsafeCell::new(None),
             attached: Attached::new(),
+            label: Label::new(),
             stack,
             block,
         }
@@ -236,6 +240,7 @@ impl Task {
         entry: unsafe extern "C-unwind" fn(usize) -> !,
     ) {
         let place = self.place_of::<F>();
+        self.label.set(name.as_deref());
         // SAFETY: the stack is unused, and larger than any closure that was passed by value; the
         // owner alone touches the other fields.
         unsafe {

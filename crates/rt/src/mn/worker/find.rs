@@ -31,9 +31,9 @@ impl Worker {
     #[inline]
     pub(crate) unsafe fn next_local(&self) -> Option<&'static Task> {
         let own = &self.own;
-        let ticks = own.ticks.get() + 1;
-        own.ticks.set(ticks);
-        if ticks >= own.interval.get() {
+        let ticks = self.ticks.load(Ordering::Relaxed) + 1;
+        self.ticks.store(ticks, Ordering::Relaxed);
+        if ticks >= own.look_at.get() {
             return None;
         }
         // SAFETY: the caller's obligation.
@@ -42,10 +42,14 @@ impl Worker {
 
     /// Whether the home loop is to have a turn, although nothing is queued here.
     pub(crate) fn wants_look(&self) -> bool {
-        self.own.ticks.get() >= self.own.interval.get()
+        self.is_look_due()
             || !self.shared.injector.is_empty()
             || !self.shared.late.is_empty()
-            || self.proactor.as_ref().is_some_and(Proactor::has_answers)
+            || self.proactor().is_some_and(Proactor::has_answers)
+    }
+
+    fn is_look_due(&self) -> bool {
+        self.ticks.load(Ordering::Relaxed) >= self.own.look_at.get()
     }
 
     /// # Safety
@@ -65,13 +69,28 @@ impl Worker {
         own.streak.set(0);
         // SAFETY: this thread is the ring's owner; headers are never freed.
         unsafe {
-            let mut task = if self.alone { self.ring.pop_unshared() } else { self.ring.pop() };
-            if task.is_none() && !(*own.aside.get()).is_empty() {
+            let mut task = self.pop();
+            if task.is_none() && !self.aside.is_empty() {
                 self.bring_back();
-                task = self.ring.pop();
+                task = self.pop();
             }
             self.prefetch();
             task.map(|task| task.as_ref())
+        }
+    }
+
+    /// # Safety
+    /// Called on this worker's thread.
+    #[inline]
+    unsafe fn pop(&self) -> Option<NonNull<Task>> {
+        // SAFETY: this thread is the ring's owner; nobody steals while the door is shut.
+        unsafe {
+            if self.alone
+                && let Some(popped) = self.solo.alone(|| self.ring.pop_unshared())
+            {
+                return popped;
+            }
+            self.ring.pop()
         }
     }
 
@@ -93,7 +112,7 @@ impl Worker {
         }
     }
 
-    fn take_lifo(&self) -> Option<&'static Task> {
+    pub(super) fn take_lifo(&self) -> Option<&'static Task> {
         let task = NonNull::new(self.lifo.swap(ptr::null_mut(), Ordering::AcqRel))?;
         // SAFETY: headers are never freed.
         Some(unsafe { task.as_ref() })
@@ -105,10 +124,20 @@ impl Worker {
     /// Called on the worker's own thread, whose carrier is `carrier`.
     pub(crate) unsafe fn run(&'static self, carrier: &Carrier) -> ! {
         self.carrier.store(ptr::from_ref(carrier).cast_mut(), Ordering::Release);
+        // A substitute is activated as one that searches, perhaps before its thread comes here.
+        let mut searching = self.is_substitute();
+        if searching {
+            // SAFETY: at home.
+            unsafe { self.rest() };
+        }
         loop {
-            // SAFETY: this is the worker's thread, at home; what `find` returns is ours.
+            // SAFETY: this is the worker's thread, at home; what is found is ours.
             unsafe {
-                let task = self.find();
+                let task = if std::mem::take(&mut searching) {
+                    self.search_or_sleep(true)
+                } else {
+                    self.find()
+                };
                 carrier.run(task);
             }
         }
@@ -121,7 +150,10 @@ impl Worker {
     unsafe fn find(&'static self) -> &'static Task {
         // SAFETY: at home, so on this worker's thread, in all calls below.
         unsafe {
-            if self.own.ticks.get() >= self.own.interval.get()
+            if self.is_surplus() && self.retire(false) {
+                return self.search_or_sleep(true);
+            }
+            if self.is_look_due()
                 && let Some(task) = self.look()
             {
                 return task;
@@ -137,7 +169,7 @@ impl Worker {
             if let Some(task) = self.next_queued().or_else(|| self.shared.take_late()) {
                 return task;
             }
-            self.search_or_sleep()
+            self.search_or_sleep(self.shared.idle.start_search())
         }
     }
 
@@ -155,7 +187,6 @@ impl Worker {
         let now = clock::now();
         let elapsed = now.saturating_sub(own.last_look.get());
         own.last_look.set(now);
-        own.ticks.set(0);
         // Long-running coroutines make looks rare: halve the distance until it is right.
         let interval = own.interval.get();
         own.interval.set(if elapsed > LOOK_AFTER {
@@ -164,6 +195,9 @@ impl Worker {
         } else {
             (interval * 2).min(TICKS)
         });
+        let ticks = self.ticks.load(Ordering::Relaxed);
+        own.look_at.set(ticks + u64::from(own.interval.get()));
+        self.shut_the_door();
         // SAFETY: the caller's obligation.
         unsafe {
             // Also while the ring never gets empty.
@@ -172,7 +206,7 @@ impl Worker {
             let late = late.then(|| self.shared.take_late()).flatten();
             let injected = late.or_else(|| self.take_injected());
             self.fire_alarms(now);
-            if let Some(proactor) = &self.proactor {
+            if let Some(proactor) = self.proactor() {
                 if proactor.wants_enter() {
                     proactor.submit();
                 }
@@ -213,7 +247,7 @@ impl Worker {
         if len == 0 {
             return None;
         }
-        let share = (len / self.shared.workers().len() + 1).min(lisle_core::CAPACITY / 2);
+        let share = (len / self.shared.substitutes.regular + 1).min(lisle_core::CAPACITY / 2);
         // SAFETY: this thread is the ring's owner; headers are never freed.
         unsafe {
             let task = section::within(|| self.shared.injector.pop_into(share, &self.ring));

@@ -10,14 +10,16 @@
 //! One OS thread, its carrier, holds it for good. `find` decides what runs next, `sleep` what
 //! happens when nothing does.
 
+mod extra;
 mod find;
 mod sleep;
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use lisle_core::{List, Ring, Ticket, TimerKey, Timers};
+use lisle_core::{Injector, List, Ring, Solo, Ticket, TimerKey, Timers};
 
 use super::carrier::Carrier;
 use super::memory::{Pages, out_of_memory};
@@ -46,8 +48,10 @@ const BROUGHT_BACK: u32 = 4;
 pub(crate) struct Worker {
     pub(crate) index: u32,
     pub(crate) shared: &'static Shared,
-    /// Whether it is the only worker, so that nobody steals.
+    /// Whether it is the only worker that was asked for, so that nobody steals but for a while,
+    /// when it is stuck: then its door is open.
     alone: bool,
+    solo: Solo,
     ring: Ring<Task>,
     /// The coroutine woken last, or null. Anyone may take it (by swap); the owner puts.
     lifo: AtomicPtr<Task>,
@@ -58,18 +62,28 @@ pub(crate) struct Worker {
     sleeping: AtomicU32,
     /// Whether it looks for work or runs it, as opposed to sleeping.
     awake: AtomicBool,
-    /// Whether some may be set aside; for the monitor. Written by the worker's own thread.
-    has_aside: AtomicBool,
     /// That of its thread, once that runs.
     carrier: AtomicPtr<Carrier>,
-    /// Its ring, if coroutines wait for completion.
-    pub(crate) proactor: Option<Proactor>,
+    /// Coroutines that gave way to those in the ring; the oldest first. The owner puts; anybody may
+    /// take.
+    aside: Injector<Task>,
+    /// How often it was asked what to run next, by coroutines that leave it. Written by the owner;
+    /// the monitor compares.
+    ticks: AtomicU64,
+    /// Coroutines that were started here, and that ended here. Written by the owner.
+    started: AtomicU64,
+    ended: AtomicU64,
+    /// Whether it is a substitute, and active: see `substitute`.
+    duty: AtomicU32,
+    /// Its ring, if coroutines wait for completion. Set before its thread runs.
+    proactor: OnceLock<Proactor>,
     own: Own,
 }
 
 /// What the worker's own thread alone touches.
 struct Own {
-    ticks: Cell<u32>,
+    /// `Worker::ticks` at which the next look is due.
+    look_at: Cell<u64>,
     /// Ticks between two looks, adapted to how long coroutines run.
     interval: Cell<u32>,
     streak: Cell<u32>,
@@ -79,8 +93,6 @@ struct Own {
     random: Cell<u64>,
     ids: Cell<(u64, u64)>,
     cache: UnsafeCell<Cache>,
-    /// Coroutines that gave way to those in the ring; the oldest first.
-    aside: UnsafeCell<List<Task>>,
 }
 
 /// A wait that ends by itself.
@@ -102,27 +114,29 @@ unsafe impl Sync for Worker {}
 unsafe impl Send for Worker {}
 
 impl Worker {
-    pub(crate) fn new(
-        index: u32,
-        alone: bool,
-        shared: &'static Shared,
-        proactor: Option<Proactor>,
-    ) -> Self {
+    /// One of `regular` workers, or a substitute that is dormant.
+    pub(crate) fn new(index: u32, regular: u32, shared: &'static Shared, barriers: bool) -> Self {
+        let is_regular = index < regular;
         Worker {
             index,
             shared,
-            alone,
+            alone: is_regular && regular == 1,
+            solo: Solo::new(!barriers),
             ring: Ring::new(),
             lifo: AtomicPtr::new(ptr::null_mut()),
             timers: SpinLock::new(Timers::with_memory(Pages)),
             deadline: AtomicU64::new(u64::MAX),
             sleeping: AtomicU32::new(sleep::AWAKE),
-            awake: AtomicBool::new(true),
-            has_aside: AtomicBool::new(false),
+            awake: AtomicBool::new(is_regular),
             carrier: AtomicPtr::new(ptr::null_mut()),
-            proactor,
+            aside: Injector::new(),
+            ticks: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            duty: AtomicU32::new(if is_regular { extra::REGULAR } else { extra::DORMANT }),
+            proactor: OnceLock::new(),
             own: Own {
-                ticks: Cell::new(0),
+                look_at: Cell::new(u64::from(TICKS)),
                 interval: Cell::new(TICKS),
                 streak: Cell::new(0),
                 last_look: Cell::new(0),
@@ -130,7 +144,6 @@ impl Worker {
                 random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ u64::from(index)),
                 ids: Cell::new((0, 0)),
                 cache: UnsafeCell::new(Cache::new(shared.stack_class)),
-                aside: UnsafeCell::new(List::new()),
             },
         }
     }
@@ -177,7 +190,7 @@ impl Worker {
     }
 
     fn notify(&self) {
-        if !self.alone {
+        if !self.alone || self.solo.is_open() {
             self.shared.notify();
         }
     }
@@ -199,9 +212,8 @@ impl Worker {
     /// # Safety
     /// As [`ready`](Self::ready).
     pub(crate) unsafe fn set_aside(&self, task: &'static Task) {
-        // SAFETY: this thread alone touches the list, and nothing called in there comes back here.
-        unsafe { (*self.own.aside.get()).push(NonNull::from(task)) };
-        self.has_aside.store(true, Ordering::Relaxed);
+        // SAFETY: the caller's obligation.
+        section::within(|| unsafe { self.aside.push(NonNull::from(task)) });
     }
 
     /// Moves a few of those set aside to the ring, where others can steal them.
@@ -210,13 +222,12 @@ impl Worker {
     /// Called on this worker's thread.
     unsafe fn bring_back(&self) {
         for _ in 0..BROUGHT_BACK {
-            // SAFETY: as in `set_aside`; what was in that list is in no other queue.
-            unsafe {
-                let Some(task) = (*self.own.aside.get()).pop() else {
-                    return self.has_aside.store(false, Ordering::Relaxed);
-                };
-                self.push(task);
+            if self.aside.is_empty() {
+                return;
             }
+            let Some(task) = section::within(|| self.aside.pop()) else { return };
+            // SAFETY: the caller's obligation; what was in that queue is in no other.
+            unsafe { self.push(task) };
         }
     }
 
@@ -246,6 +257,18 @@ impl Worker {
         section::within(|| self.shared.injector.push_list(&mut batch));
     }
 
+    /// Its ring, if coroutines wait for completion.
+    #[inline]
+    pub(crate) fn proactor(&self) -> Option<&Proactor> {
+        self.proactor.get()
+    }
+
+    /// Gives it a ring, before its thread runs.
+    pub(crate) fn set_proactor(&self, proactor: Proactor) {
+        let set = self.proactor.set(proactor);
+        debug_assert!(set.is_ok(), "a worker has one ring");
+    }
+
     /// What is in the LIFO slot, for the monitor to compare.
     pub(crate) fn next_up(&self) -> *const Task {
         self.lifo.load(Ordering::Relaxed)
@@ -273,7 +296,7 @@ impl Worker {
 
     /// Whether coroutines are ready that this worker alone will run soon.
     pub(crate) fn has_waiting(&self) -> bool {
-        self.has_next() || self.has_aside.load(Ordering::Relaxed)
+        self.has_next() || !self.aside.is_empty()
     }
 
     /// The stretch for which a coroutine runs on it, and its OS thread; none before that runs.
@@ -287,7 +310,9 @@ impl Worker {
     /// Called on this worker's thread.
     pub(crate) unsafe fn coroutine_was_late(&self, now: u64) {
         self.own.last_late.set(now);
-        self.own.ticks.set(self.own.interval.get());
+        let ticks = self.ticks.load(Ordering::Relaxed) + 1;
+        self.ticks.store(ticks, Ordering::Relaxed);
+        self.own.look_at.set(ticks);
     }
 
     /// The deadline of the earliest alarm, or `u64::MAX`.
@@ -335,6 +360,7 @@ impl Worker {
     /// # Safety
     /// Called on this worker's thread; the caller owns the task, whose stack has been left.
     pub(crate) unsafe fn recycle(&self, task: &'static Task) {
+        bump(&self.ended);
         // SAFETY: as `take_stack`.
         unsafe { &mut *self.own.cache.get() }.put(task, &self.shared.pool);
     }
@@ -347,8 +373,15 @@ impl Worker {
         let (next, end) = self.own.ids.get();
         let (next, end) = if next == end { self.shared.reserve_ids(1024) } else { (next, end) };
         self.own.ids.set((next + 1, end));
+        bump(&self.started);
         next
     }
+}
+
+/// Counts in a word that this thread alone writes.
+#[inline]
+fn bump(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 impl AlarmKey {

@@ -31,23 +31,23 @@ pub(super) const AWAKE: u32 = 0;
 const FUTEX: u32 = 1;
 const POLL: u32 = 2;
 const NOTIFIED: u32 = 3;
-const RING: u32 = 4;
+pub(super) const RING: u32 = 4;
 
 /// Rounds over all workers that a search takes before it gives up.
 const ROUNDS: u32 = 4;
 
 impl Worker {
-    /// Searches, sleeps, searches again, until there is work.
+    /// Searches, sleeps, searches again, until there is work. `searching` says whether the worker
+    /// counts as searching already.
     ///
     /// # Safety
     /// Called at home, with nothing queued locally.
-    pub(super) unsafe fn search_or_sleep(&'static self) -> &'static Task {
-        let mut searching = self.shared.idle.start_search();
+    pub(super) unsafe fn search_or_sleep(&'static self, mut searching: bool) -> &'static Task {
         // SAFETY: at home, in all calls below.
         unsafe {
             loop {
                 if let Some(task) = self.search(searching) {
-                    if let Some(proactor) = &self.proactor
+                    if let Some(proactor) = self.proactor()
                         && proactor.wants_enter()
                     {
                         proactor.submit();
@@ -58,7 +58,7 @@ impl Worker {
                     }
                     return task;
                 }
-                searching = self.sleep(searching);
+                searching = self.is_surplus() && self.retire(searching) || self.sleep(searching);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Worker {
         if by_itself { idle.start_search() } else { true }
     }
 
-    fn work_in_sight(&self) -> bool {
+    pub(super) fn work_in_sight(&self) -> bool {
         !self.shared.injector.is_empty()
             || !self.shared.late.is_empty()
             || self.shared.workers().iter().any(|worker| worker.has_next())
@@ -131,7 +131,7 @@ impl Worker {
     /// # Safety
     /// Called at home.
     unsafe fn block(&'static self) -> bool {
-        if let Some(proactor) = &self.proactor {
+        if let Some(proactor) = self.proactor() {
             // SAFETY: the caller's obligation.
             return unsafe { self.block_in_ring(proactor) };
         }
@@ -144,18 +144,26 @@ impl Worker {
                 self.wake_up();
             }
             self.shared.poller.release();
-        } else if self.fall_asleep(FUTEX) {
-            let deadline = self.next_deadline();
-            let deadline = (deadline != u64::MAX).then_some(deadline);
-            while self.sleeping.load(Ordering::Acquire) == FUTEX {
-                // Any end of the wait but "the word changed before" may be a deadline.
-                if futex::wait(&self.sleeping, FUTEX, deadline).is_err() {
-                    break;
-                }
-            }
-            self.wake_up();
+        } else {
+            self.sleep_on_futex();
         }
         several
+    }
+
+    /// Sleeps until it is woken or an alarm of its own is due.
+    pub(super) fn sleep_on_futex(&self) {
+        if !self.fall_asleep(FUTEX) {
+            return;
+        }
+        let deadline = self.next_deadline();
+        let deadline = (deadline != u64::MAX).then_some(deadline);
+        while self.sleeping.load(Ordering::Acquire) == FUTEX {
+            // Any end of the wait but "the word changed before" may be a deadline.
+            if futex::wait(&self.sleeping, FUTEX, deadline).is_err() {
+                break;
+            }
+        }
+        self.wake_up();
     }
 
     /// As [`block`](Self::block), for a worker with a ring. One of the sleepers minds the alarms of
@@ -190,7 +198,7 @@ impl Worker {
     /// # Safety
     /// Called on this worker's thread.
     pub(super) unsafe fn take_answers(&self) -> usize {
-        let Some(proactor) = &self.proactor else { return 0 };
+        let Some(proactor) = self.proactor() else { return 0 };
         if !proactor.has_answers() {
             return 0;
         }
@@ -199,7 +207,7 @@ impl Worker {
     }
 
     /// False if somebody wants this worker awake; then the word is AWAKE again.
-    fn fall_asleep(&self, how: u32) -> bool {
+    pub(super) fn fall_asleep(&self, how: u32) -> bool {
         let slept =
             self.sleeping.compare_exchange(AWAKE, how, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if !slept {
@@ -208,7 +216,7 @@ impl Worker {
         slept
     }
 
-    fn wake_up(&self) {
+    pub(super) fn wake_up(&self) {
         self.sleeping.swap(AWAKE, Ordering::AcqRel);
     }
 
@@ -227,7 +235,7 @@ impl Worker {
     }
 
     /// Has its thread block what it is to block at home, if that has changed.
-    fn stay_home(&self) {
+    pub(super) fn stay_home(&self) {
         if let Some(carrier) = self.carrier() {
             carrier.stay_home();
         }
@@ -254,7 +262,7 @@ impl Worker {
             }
             POLL => self.shared.poller.interrupt(),
             RING => {
-                if let Some(proactor) = &self.proactor {
+                if let Some(proactor) = self.proactor() {
                     proactor.interrupt();
                 }
             }
@@ -313,6 +321,6 @@ impl Worker {
 }
 
 /// The time left until a deadline; `u64::MAX` is none.
-fn until(deadline: u64) -> Option<Duration> {
+pub(super) fn until(deadline: u64) -> Option<Duration> {
     (deadline != u64::MAX).then(|| Duration::from_nanos(deadline.saturating_sub(clock::now())))
 }

@@ -1,0 +1,118 @@
+//! Warnings of who keeps a worker from others, and what the runtime counts.
+
+mod util;
+
+use std::time::{Duration, Instant};
+
+use lisle::runtime::metrics;
+use util::{in_child, threads};
+
+/// Computes for so long.
+fn compute(span: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < span {
+        std::hint::spin_loop();
+    }
+}
+
+/// Waits in the kernel for so long, by an instruction that no symbol shows.
+fn wait_in_the_kernel(span: Duration) {
+    let time = libc::timespec { tv_sec: 0, tv_nsec: span.as_nanos() as libc::c_long };
+    let mut result = libc::SYS_nanosleep;
+    // SAFETY: a system call that reads a live place.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") result,
+            in("rdi") &raw const time,
+            in("rsi") 0,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    assert_eq!(result, 0);
+}
+
+#[test]
+fn who_holds_a_worker_is_told() {
+    let ended = in_child(&[("LISLE_WARN", "50"), ("LISLE_WORKERS", "2")], || {
+        let builder = lisle::Builder::new().name("a hog with a name of some length".to_owned());
+        builder.spawn(|| compute(Duration::from_millis(200))).unwrap().join().unwrap();
+        if !threads() {
+            assert!(metrics().held >= 1, "{:?}", metrics());
+        }
+    });
+    ended.expect_return();
+    if !threads() {
+        let told = "lisle: coroutine 'a hog with a name of som' (id ";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(ended.stderr.contains(" ms without suspending"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn who_blocks_a_carrier_is_told() {
+    let ended = in_child(&[("LISLE_WARN", "50"), ("LISLE_WORKERS", "1")], || {
+        let one = lisle::spawn(|| wait_in_the_kernel(Duration::from_millis(300)));
+        let other = lisle::spawn(|| lisle::sleep(Duration::from_millis(20)));
+        one.join().unwrap();
+        other.join().unwrap();
+        if !threads() {
+            let metrics = metrics();
+            assert!(metrics.blocked >= 1 && metrics.substitutions >= 1, "{metrics:?}");
+        }
+    });
+    ended.expect_return();
+    if !threads() {
+        let told = "in a call that is not hooked, or a page fault";
+        assert!(ended.stderr.contains("'<unnamed>' (id "), "{}", ended.stderr);
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn warnings_are_rare_and_nobody_is_told_unasked() {
+    let hogs = || {
+        for _ in 0..10 {
+            lisle::spawn(|| compute(Duration::from_millis(40))).join().unwrap();
+        }
+    };
+    let ended = in_child(&[("LISLE_WARN", "10")], hogs);
+    ended.expect_return();
+    assert!(ended.stderr.matches("lisle: coroutine").count() <= 1, "{}", ended.stderr);
+    let ended = in_child(&[], hogs);
+    ended.expect_return();
+    assert!(!ended.stderr.contains("lisle: coroutine"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_is_counted() {
+    in_child(&[], || {
+        if threads() {
+            return assert_eq!(metrics(), lisle::runtime::Metrics::default());
+        }
+        let before = metrics();
+        let all: Vec<_> = (0..100)
+            .map(|own| {
+                lisle::spawn(move || {
+                    lisle::sleep(Duration::from_millis(1));
+                    if own == 0 {
+                        lisle::blocking(|| ());
+                    }
+                })
+            })
+            .collect();
+        all.into_iter().for_each(|one| one.join().unwrap());
+        // The end of a life is told before its stack is given back.
+        let begin = Instant::now();
+        while metrics().live != before.live && begin.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let after = metrics();
+        assert_eq!((after.started - before.started, after.live), (100, before.live));
+        assert!(after.suspensions - before.suspensions >= 200, "{after:?}");
+        assert_eq!((after.hops - before.hops, after.carriers), (1, 1));
+    })
+    .expect_return();
+}
