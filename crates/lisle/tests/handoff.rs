@@ -289,7 +289,9 @@ fn afterwards_nothing_runs() {
 
 #[test]
 fn a_single_worker_is_itself_again() {
-    everywhere(|| {
+    // A coroutine that is preempted is inside as well.
+    let settings = [("LISLE_WORKERS", "1"), ("LISLE_SLICE", "off")];
+    let ended = util::in_child(&settings, || {
         if threads() {
             return;
         }
@@ -317,4 +319,5 @@ fn a_single_worker_is_itself_again() {
         crowd.into_iter().for_each(|one| one.join().unwrap());
         assert!(most.load(Ordering::SeqCst) <= lisle::runtime::workers());
     });
+    ended.expect_return();
 }
