@@ -63,8 +63,7 @@ fn sleepers_wake_in_time_beside_empty_loops() {
 fn those_who_compute_advance_evenly() {
     in_child(ONE, || {
         const MANY: usize = 64;
-        let counts: Arc<Vec<AtomicU64>> =
-            Arc::new((0..MANY).map(|_| AtomicU64::new(0)).collect());
+        let counts: Arc<Vec<AtomicU64>> = Arc::new((0..MANY).map(|_| AtomicU64::new(0)).collect());
         let stop = Arc::new(AtomicBool::new(false));
         let all: Vec<_> = (0..MANY)
             .map(|i| {

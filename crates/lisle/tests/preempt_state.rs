@@ -118,16 +118,8 @@ hold!(
 
 hold!(
     hold_avx2,
-    [
-        ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
-        "vmovdqu ymm\\n, [rdi + 64 * \\n]",
-        ".endr"
-    ],
-    [
-        ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
-        "vmovdqu [rcx + 64 * \\n], ymm\\n",
-        ".endr"
-    ]
+    [".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "vmovdqu ymm\\n, [rdi + 64 * \\n]", ".endr"],
+    [".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "vmovdqu [rcx + 64 * \\n], ymm\\n", ".endr"]
 );
 
 fn word(random: &mut Random) -> u64 {

@@ -35,10 +35,11 @@ pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variab
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
-    Inherited, Runtime, Stay, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel, closed,
-    closing, current, current_name, descriptor, install, is_all_of_its_object, is_main_thread,
-    learn_objects, lot, main_begins, park, pin, preemptions, request, self_test, signals, sleep,
-    sleep_unless_interrupted, sleep_until, thread_id, unpin, without_ticks, yield_now,
+    Inherited, Runtime, Stay, TaskRef, as_bystander, begin_io, blocking, can_suspend, cancel,
+    closed, closing, current, current_name, descriptor, install, is_all_of_its_object,
+    is_main_thread, learn_objects, lot, main_begins, park, pin, preemptions, request, self_test,
+    signals, sleep, sleep_unless_interrupted, sleep_until, thread_id, unpin, without_ticks,
+    yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{

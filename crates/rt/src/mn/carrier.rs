@@ -113,7 +113,9 @@ impl Carrier {
             match signal::new_alternate_stack() {
                 Ok(stack) => self.alternate.set(stack.into()),
                 Err(error) => {
-                    eprintln!("lisle: stack overflows will not be reported: no signal stack: {error}");
+                    eprintln!(
+                        "lisle: stack overflows will not be reported: no signal stack: {error}"
+                    );
                     self.alternate.set(signal::alternate_stack().into());
                 }
             }

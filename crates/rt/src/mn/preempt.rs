@@ -193,14 +193,13 @@ fn is_called_back(task: &Task, stack_pointer: usize) -> bool {
         return false;
     }
     let here = &raw const stack_pointer as usize;
-    here < task.stack.low + PAGE + FOR_UNWINDER
-        || {
-            // The first of ours is what called this.
-            let own = Cell::new(0);
-            let is_it = |address| {
-                own.set(own.get() + u32::from(lisle_fiber::is_own_text(address)));
-                own.get() > 1 || text::is_others(address)
-            };
-            lisle_fiber::walk(&is_it) != Walk::NotFound
-        }
+    here < task.stack.low + PAGE + FOR_UNWINDER || {
+        // The first of ours is what called this.
+        let own = Cell::new(0);
+        let is_it = |address| {
+            own.set(own.get() + u32::from(lisle_fiber::is_own_text(address)));
+            own.get() > 1 || text::is_others(address)
+        };
+        lisle_fiber::walk(&is_it) != Walk::NotFound
+    }
 }

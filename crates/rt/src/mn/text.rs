@@ -92,8 +92,7 @@ unsafe extern "C" fn one(
     // SAFETY: `learn` passes this; the info is valid during the call.
     let (info, learning) = unsafe { (&*info, &mut *learning.cast::<Learning>()) };
     // SAFETY: the loader gives the address and the number of program headers.
-    let headers =
-        unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
     let code = headers
         .iter()
         .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0)
