@@ -31,6 +31,8 @@
 //! the kernel or for a processor: it would end the wait in vain, and some calls return `EINTR` even
 //! so.
 
+use std::sync::atomic::{Ordering, fence};
+
 use lisle_core::List;
 use lisle_sys::{Errno, clock};
 
@@ -191,6 +193,12 @@ impl Slices {
             let ready = shared.poller.poll(Some(std::time::Duration::ZERO), lisle_core::CAPACITY);
             shared.poller.release();
             inject(shared, ready);
+            // Who went to sleep meanwhile could not hold the poller, and nobody else does now. It
+            // marked itself asleep, fenced, before it tried.
+            fence(Ordering::SeqCst);
+            if let Some(worker) = shared.workers().iter().find(|worker| !worker.is_awake()) {
+                worker.unpark();
+            }
         }
         !shared.injector.is_empty()
     }
