@@ -6,7 +6,7 @@ use crate::case::Variant;
 pub(crate) const BASE: &str = "lisle";
 
 /// All systems, in the order of the tables.
-pub(crate) const SYSTEMS: [System; 9] = [
+pub(crate) const SYSTEMS: [System; 10] = [
     System::new(BASE, "this runtime", Program::Own),
     System::new("may", "stackful coroutines", Program::Cargo("may")),
     System::new("go", "goroutines", Program::Go),
@@ -15,6 +15,7 @@ pub(crate) const SYSTEMS: [System; 9] = [
         .with_arg("current_thread=1"),
     System::new("tokio-mt", "tokio, multi-thread runtime", Program::Cargo("tokio")),
     System::new("smol", "smol's executor, run by as many threads", Program::Cargo("smol")),
+    System::new("rayon", "a pool for what computes", Program::Cargo("rayon")).fair_only(),
     System::new("threads", "std on OS threads", Program::Cargo("threads")),
     System::new("c-epoll", "C by hand on epoll", Program::C { name: "epoll", library: None })
         .echo_only(),
@@ -32,6 +33,7 @@ pub(crate) struct System {
     pub(crate) arg: Option<&'static str>,
     one_worker: bool,
     echo_only: bool,
+    fair_only: bool,
 }
 
 /// Where a system's harness program comes from.
@@ -49,7 +51,15 @@ pub(crate) enum Program {
 
 impl System {
     const fn new(name: &'static str, about: &'static str, program: Program) -> Self {
-        System { name, about, program, arg: None, one_worker: false, echo_only: false }
+        System {
+            name,
+            about,
+            program,
+            arg: None,
+            one_worker: false,
+            echo_only: false,
+            fair_only: false,
+        }
     }
 
     const fn with_arg(mut self, arg: &'static str) -> Self {
@@ -67,9 +77,15 @@ impl System {
         self
     }
 
+    const fn fair_only(mut self) -> Self {
+        self.fair_only = true;
+        self
+    }
+
     /// Whether the system has anything to show in `variant`.
     pub(crate) fn takes_part(&self, variant: &Variant) -> bool {
         (variant.is_echo() || !self.echo_only)
+            && (variant.is_fair() || !self.fair_only)
             && (variant.workers == 1 || !self.one_worker)
             && variant.is_for(self.name)
     }
