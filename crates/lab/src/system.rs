@@ -6,7 +6,7 @@ use crate::case::Variant;
 pub(crate) const BASE: &str = "lisle";
 
 /// All systems, in the order of the tables.
-pub(crate) const SYSTEMS: [System; 10] = [
+pub(crate) const SYSTEMS: [System; 11] = [
     System::new(BASE, "this runtime", Program::Own),
     System::new("may", "stackful coroutines", Program::Cargo("may")),
     System::new("go", "goroutines", Program::Go),
@@ -15,6 +15,7 @@ pub(crate) const SYSTEMS: [System; 10] = [
         .with_arg("current_thread=1"),
     System::new("tokio-mt", "tokio, multi-thread runtime", Program::Cargo("tokio")),
     System::new("smol", "smol's executor, run by as many threads", Program::Cargo("smol")),
+    System::new("rayon", "a pool for what computes", Program::Cargo("rayon")).fair_only(),
     System::new("threads", "std on OS threads", Program::Cargo("threads")),
     System::new("lisle-run", "the same program under `lisle run`", Program::Cargo("threads"))
         .under_run(),
@@ -36,6 +37,7 @@ pub(crate) struct System {
     pub(crate) under_run: bool,
     one_worker: bool,
     echo_only: bool,
+    fair_only: bool,
 }
 
 /// Where a system's harness program comes from.
@@ -53,8 +55,16 @@ pub(crate) enum Program {
 
 impl System {
     const fn new(name: &'static str, about: &'static str, program: Program) -> Self {
-        let (one_worker, echo_only, under_run) = (false, false, false);
-        System { name, about, program, arg: None, under_run, one_worker, echo_only }
+        System {
+            name,
+            about,
+            program,
+            arg: None,
+            under_run: false,
+            one_worker: false,
+            echo_only: false,
+            fair_only: false,
+        }
     }
 
     const fn under_run(mut self) -> Self {
@@ -77,9 +87,15 @@ impl System {
         self
     }
 
+    const fn fair_only(mut self) -> Self {
+        self.fair_only = true;
+        self
+    }
+
     /// Whether the system has anything to show in `variant`.
     pub(crate) fn takes_part(&self, variant: &Variant) -> bool {
         (variant.is_echo() || !self.echo_only)
+            && (variant.is_fair() || !self.fair_only)
             && (variant.workers == 1 || !self.one_worker)
             && variant.is_for(self.name)
     }

@@ -6,10 +6,10 @@ use std::alloc::{GlobalAlloc, Layout};
 /// keeps for each worker.
 ///
 /// Allocators cache in thread-locals, and a coroutine has thread-locals of its own. So each
-/// coroutine that allocates has a cache of its own: most of a kilobyte with the system's allocator,
-/// tens of them with others. Nothing of that is wrong, and it is quick; but it is a lot for a
-/// hundred thousand coroutines. With this, there are as many caches as OS threads, for about 30 ns
-/// more at each call:
+/// coroutine that allocates has a cache of its own: one to two kilobytes with the system's
+/// allocator, 20 to 55 with jemalloc, 75 to 200 with mimalloc. Nothing of that is wrong, and it is
+/// quick; but it is a lot for a hundred thousand coroutines. With this, there are as many caches as
+/// OS threads, for 10 to 15 ns more at each call:
 ///
 /// ```
 /// use std::alloc::System;

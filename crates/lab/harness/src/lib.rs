@@ -17,6 +17,7 @@ mod clock;
 mod files;
 pub mod futures;
 mod gate;
+pub mod hogs;
 mod listen;
 mod params;
 mod process;

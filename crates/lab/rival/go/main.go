@@ -247,19 +247,22 @@ func echo(stream net.Conn) {
 }
 
 var cases = map[string]func(params, time.Duration) error{
-	"yield":       yields,
-	"park":        park,
-	"spawn-one":   func(_ params, target time.Duration) error { return spawnWaves(1, target) },
-	"spawn-waves": func(p params, target time.Duration) error { return spawnWaves(p["tasks"], target) },
-	"spawn-flood": spawnFlood,
-	"mutex":       mutex,
-	"mpsc":        channel,
-	"memory":      parked,
-	"files":       readFiles,
-	"sleep-short": sleepShort,
-	"sleep-many":  sleepMany,
-	"echo":        serve,
-	"http":        serveHTTP,
+	"yield":        yields,
+	"park":         park,
+	"spawn-one":    func(_ params, target time.Duration) error { return spawnWaves(1, target) },
+	"spawn-waves":  func(p params, target time.Duration) error { return spawnWaves(p["tasks"], target) },
+	"spawn-flood":  spawnFlood,
+	"mutex":        mutex,
+	"mpsc":         channel,
+	"memory":       parked,
+	"files":        readFiles,
+	"sleep-short":  sleepShort,
+	"sleep-many":   sleepMany,
+	"hogs-sleeper": sleeperBesideHogs,
+	"hogs-alone":   hogsAlone,
+	"fair":         fair,
+	"echo":         serveBesideHogs,
+	"http":         serveHTTP,
 }
 
 func run(args []string) error {

@@ -56,6 +56,7 @@ fn variants(scale: Scale) -> Vec<Variant> {
         params: vec![("workers", 1)],
         limit: scale.limit(),
         only: &[],
+        unsliced: false,
         kind: Kind::Echo(Load { connections, rate, warm_up_ms, measured_ms, counted_ms, cpu }),
     };
     let closed = |connections| {
@@ -69,6 +70,13 @@ fn variants(scale: Scale) -> Vec<Variant> {
 }
 
 impl Load {
+    /// So many requests per second on so many connections.
+    pub(super) fn at_rate(scale: Scale, connections: usize, rate: usize) -> Self {
+        let (warm_up_ms, measured_ms) = if scale.quick { (300, 1000) } else { (1000, 4000) };
+        let (counted_ms, cpu) = (measured_ms / 4, scale.cpus - 1);
+        Load { connections, rate, warm_up_ms, measured_ms, counted_ms, cpu }
+    }
+
     /// Whether this can be measured here; what is to be said of it.
     pub(super) fn ready(&self) -> Result<Option<String>, String> {
         enough_files(self.connections)?;

@@ -40,6 +40,7 @@ fn variants(scale: Scale) -> Vec<Variant> {
         params: vec![("workers", 1)],
         limit: scale.limit(),
         only: SYSTEMS,
+        unsliced: false,
         kind: Kind::Http(Load { connections, warm_up_s, measured_s, cpu: scale.cpus - 1 }),
     };
     vec![new(100), new(1000)]

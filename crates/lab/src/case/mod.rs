@@ -5,7 +5,9 @@
 
 mod call;
 mod echo;
+mod fair;
 mod files;
+mod hogs;
 mod http;
 mod memory;
 mod mpsc;
@@ -25,7 +27,7 @@ use crate::series::Sample;
 use crate::sys;
 
 /// All cases, in the order they are run in.
-pub(crate) const CASES: [Case; 12] = [
+pub(crate) const CASES: [Case; 14] = [
     yield_now::CASE,
     spawn::CASE,
     park::CASE,
@@ -38,6 +40,8 @@ pub(crate) const CASES: [Case; 12] = [
     http::CASE,
     files::CASE,
     memory::CASE,
+    hogs::CASE,
+    fair::CASE,
 ];
 
 /// One experiment.
@@ -88,6 +92,8 @@ pub(crate) struct Variant {
     limit: Duration,
     /// The systems that take part; all if empty.
     only: &'static [&'static str],
+    /// Whether Lisle runs with its slices switched off.
+    unsliced: bool,
     kind: Kind,
 }
 
@@ -113,6 +119,7 @@ impl Variant {
             params: vec![("workers", workers), ("ms", scale.ms())],
             limit: scale.limit(),
             only: &[],
+            unsliced: false,
             kind: Kind::Inside,
         }
     }
@@ -134,9 +141,20 @@ impl Variant {
         self
     }
 
+    /// For Lisle with its slices switched off.
+    fn without_slices(mut self) -> Self {
+        self.unsliced = true;
+        self.only(&["lisle"])
+    }
+
+    /// Whether this is the case of many tasks that compute.
+    pub(crate) fn is_fair(&self) -> bool {
+        self.harness == "fair"
+    }
+
     /// Whether this is the TCP server, which the hand-written programs can do, too.
     pub(crate) fn is_echo(&self) -> bool {
-        matches!(self.kind, Kind::Echo(_))
+        matches!(self.kind, Kind::Echo(_)) && self.id.starts_with("echo")
     }
 
     /// Whether this needs the file of [`data`](crate::data).
@@ -170,6 +188,9 @@ impl Variant {
         program.arg(self.harness);
         program.args(self.params.iter().map(|(name, value)| format!("{name}={value}")));
         program.args(arg);
+        if self.unsliced {
+            program.env("LISLE_SLICE", "off");
+        }
         if let Kind::Files(access) = self.kind {
             files::prepare(access, &mut program)?;
         }

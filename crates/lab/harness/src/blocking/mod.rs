@@ -6,6 +6,7 @@
 mod call;
 mod echo;
 mod files;
+mod hogs;
 mod http;
 mod memory;
 mod pthread;
@@ -125,7 +126,13 @@ pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
         "pthread-barrier" => pthread::barrier::<S>(&params),
         "mpsc" => sync::channel::<S>(&params),
         "memory" => memory::parked::<S>(&params),
-        "echo" => echo::serve::<S>(),
+        "echo" => {
+            hogs::beside::<S>(&params)?;
+            echo::serve::<S>()
+        }
+        "hogs-sleeper" => hogs::sleeper::<S>(&params),
+        "hogs-alone" => hogs::alone::<S>(&params),
+        "fair" => hogs::fair::<S>(&params),
         "files" => files::read::<S>(&params),
         "sleep-short" => sleep::short::<S>(&params),
         "sleep-many" => sleep::many::<S>(&params),

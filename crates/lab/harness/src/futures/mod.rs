@@ -2,6 +2,7 @@
 //! `.await` where a task may be suspended.
 
 mod files;
+mod hogs;
 mod memory;
 mod park;
 mod sleep;
@@ -80,7 +81,13 @@ pub async fn run<E: Executor>(params: &Params) -> Outcome<()> {
         "mutex" => sync::mutex::<E>(params).await,
         "mpsc" => sync::channel::<E>(params).await,
         "memory" => memory::parked::<E>(params).await,
-        "echo" => E::echo().await,
+        "echo" => {
+            hogs::beside::<E>(params);
+            E::echo().await
+        }
+        "hogs-sleeper" => hogs::sleeper::<E>(params).await,
+        "hogs-alone" => hogs::alone::<E>(params).await,
+        "fair" => hogs::fair::<E>(params).await,
         "files" => files::read::<E>(params).await,
         "sleep-short" => sleep::short::<E>(params).await,
         "sleep-many" => sleep::many::<E>(params).await,

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+func fib(n int) uint64 {
+	if n < 2 {
+		return uint64(n)
+	}
+	return fib(n-1) + fib(n-2)
+}
+
+// chunk is what a hog computes between two looks at the clock, small the work of a task that comes
+// late: as in ../../harness/src/hogs.rs.
+const (
+	chunk = 18
+	small = 15
+)
+
+var sink atomic.Uint64
+
+type hogs struct {
+	over   atomic.Bool
+	begin  time.Time
+	most   time.Duration
+	chunks atomic.Uint64
+	ended  sync.WaitGroup
+}
+
+func newHogs(most time.Duration) *hogs {
+	return &hogs{begin: time.Now(), most: most}
+}
+
+func (h *hogs) start(count int) {
+	for range count {
+		h.ended.Go(func() {
+			for !h.over.Load() && time.Since(h.begin) < h.most {
+				sink.Store(fib(chunk))
+				h.chunks.Add(1)
+			}
+		})
+	}
+}
+
+func (h *hogs) report() {
+	report("chunks", float64(h.chunks.Load())/time.Since(h.begin).Seconds(), "1/s")
+}
+
+func sleeperBesideHogs(p params, target time.Duration) error {
+	const nap = time.Millisecond
+	hogs := newHogs(4 * target)
+	hogs.start(p["hogs"])
+	var times []time.Duration
+	for end := time.Now().Add(target); time.Now().Before(end); {
+		start := time.Now()
+		time.Sleep(nap)
+		times = append(times, time.Since(start)-nap)
+	}
+	hogs.over.Store(true)
+	hogs.ended.Wait()
+	if slices.Min(times) < 0 {
+		return errEarly
+	}
+	reportQuantiles(times, []string{"late_p50", "late_p99", "late_max"}, []float64{0.5, 0.99, 1})
+	hogs.report()
+	return nil
+}
+
+func hogsAlone(p params, target time.Duration) error {
+	hogs := newHogs(target)
+	hogs.start(p["hogs"])
+	hogs.ended.Wait()
+	hogs.report()
+	return nil
+}
+
+func serveBesideHogs(p params, target time.Duration) error {
+	newHogs(time.Duration(1<<63 - 1)).start(p["hogs"])
+	return serve(p, target)
+}
+
+func fair(p params, _ time.Duration) error {
+	begin := time.Now()
+	done := make([]time.Duration, p["tasks"])
+	var ended sync.WaitGroup
+	for index := range done {
+		ended.Go(func() {
+			sink.Store(fib(p["fib"]))
+			done[index] = time.Since(begin)
+		})
+	}
+	late := time.Duration(p["late"]) * time.Millisecond
+	time.Sleep(late - time.Since(begin))
+	var waited time.Duration
+	ended.Go(func() {
+		sink.Store(fib(small))
+		waited = time.Since(begin) - late
+	})
+	ended.Wait()
+	report("done_first", float64(slices.Min(done).Nanoseconds())/1e3, "us")
+	reportQuantiles(done, []string{"done_10", "done_50", "done_90", "total"}, []float64{0.1, 0.5, 0.9, 1})
+	report("late_task", float64(waited.Nanoseconds())/1e3, "us")
+	return nil
+}
