@@ -78,6 +78,9 @@ pub fn preemptions() -> u64 {
 
 /// Gets ready. False if coroutines cannot be preempted here.
 pub(crate) fn prepare() -> bool {
+    // The unwinder makes its tables when it is first used, by `pthread_once`. Who is preempted in
+    // the middle of that must not find it half done when its own callers are looked at.
+    lisle_fiber::walk(&|_| false);
     text::learn() && lisle_fiber::prepare_to_divert(preempted)
 }
 
