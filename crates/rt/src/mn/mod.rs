@@ -244,6 +244,9 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
             sleep_until(deadline);
             return true;
         };
+        if cancel::forestalls(task) {
+            return false;
+        }
         let cause = wait::Wait::arm(task, worker).suspend(Some(deadline));
         if cause == directed::INTERRUPT && signals::interrupts(true) {
             return false;

@@ -8,6 +8,7 @@ use lisle_core::Cause;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, clock};
 
+use super::cancel;
 use super::current;
 use super::directed::INTERRUPT;
 use super::proactor::{Op, Proactor};
@@ -57,6 +58,9 @@ pub unsafe fn perform_now(
     deadline: Option<u64>,
 ) -> Option<Performed> {
     let (task, worker, proactor) = with_room(1)?;
+    if cancel::forestalls(task) {
+        return Some(Performed::Interrupted);
+    }
     let wait = Wait::arm(task, worker);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
@@ -79,6 +83,9 @@ pub unsafe fn perform_noting(
     note: impl FnOnce(bool),
 ) -> Option<Performed> {
     let (task, worker, proactor) = with_room(1)?;
+    if cancel::forestalls(task) {
+        return Some(Performed::Interrupted);
+    }
     let wait = Wait::arm(task, worker);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
@@ -128,6 +135,9 @@ pub(crate) fn poll_any(
     // Room first: once the wait is armed there is no way back.
     let mut ops = Vec::with_capacity(count);
     let (task, worker, proactor) = with_room(count as u32)?;
+    if cancel::forestalls(task) {
+        return Some(Polled::Interrupted);
+    }
     let wait = Wait::arm(task, worker);
     ops.extend((0..count).map(|_| Op::new(task, wait.alarm().ticket)));
     for (entry, op) in entries.zip(&ops) {

@@ -174,6 +174,10 @@ pub fn mask_changed() {
         if directed::has_any(task) {
             directed::deliver(task);
         }
+    } else if let Some(shared) = started()
+        && current::current().is_none()
+    {
+        rest::follow_thread(shared, signal::mask());
     }
 }
 

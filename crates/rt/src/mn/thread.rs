@@ -13,7 +13,7 @@
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use lisle_sys::Errno;
 
@@ -60,6 +60,10 @@ static LIVE: AtomicUsize = AtomicUsize::new(1);
 /// How many were made, and how many there were at the same time, for statistics.
 static MADE: AtomicU64 = AtomicU64::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether an OS thread of the program's was given a name, which its threads then have, too. Relaxed:
+/// whoever was told of the name before is told of this as well.
+static NAMED: AtomicBool = AtomicBool::new(false);
 
 /// Bits of `Attached::state`; the table is there.
 const IS_THREAD: u32 = 1;
@@ -147,10 +151,12 @@ fn attach(task: &'static Task, attributes: &Attributes) {
     // What is left if it is cancelled.
     attached.value.store(ptr::without_provenance_mut(usize::MAX), Ordering::Relaxed);
     let creator = current::current().map(|creator| &creator.attached);
-    for (word, name) in attached.name.iter().enumerate() {
-        let inherited = creator.map_or(0, |creator| creator.name[word].load(Ordering::Relaxed));
-        name.store(inherited, Ordering::Relaxed);
-    }
+    let named = match creator {
+        Some(creator) => name_of(creator),
+        None if NAMED.load(Ordering::Relaxed) => lisle_sys::thread::name(),
+        None => [0; NAME_LEN],
+    };
+    set_name(attached, named);
     let inherited = || creator.map_or((0, 0), scheduling_of);
     let (policy, priority) = attributes.scheduling.unwrap_or_else(inherited);
     attached.policy.store(policy, Ordering::Relaxed);
@@ -165,6 +171,27 @@ fn attach(task: &'static Task, attributes: &Attributes) {
         task.mask.begin(blocked);
     }
     attached.state.store(IS_THREAD | detached, Ordering::Release);
+}
+
+fn name_of(attached: &Attached) -> [u8; NAME_LEN] {
+    let mut name = [0; NAME_LEN];
+    for (word, part) in attached.name.iter().zip(name.chunks_exact_mut(8)) {
+        part.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    name[NAME_LEN - 1] = 0;
+    name
+}
+
+fn set_name(attached: &Attached, name: [u8; NAME_LEN]) {
+    for (word, part) in attached.name.iter().zip(name.chunks_exact(8)) {
+        let bytes = part.try_into().expect("eight bytes");
+        word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+    }
+}
+
+/// To be called when an OS thread of the program's was named.
+pub fn os_thread_named() {
+    NAMED.store(true, Ordering::Relaxed);
 }
 
 fn scheduling_of(attached: &Attached) -> (c_int, c_int) {
@@ -280,6 +307,7 @@ impl Thread {
                 return Ok(self.take());
             }
             let waited = match until() {
+                _ if cancel::is_cancelled() => Err(Errno::INTR),
                 Until::Never => lot::wait(state, seen, lot::ANY, None),
                 Until::At(moment) => lot::wait(state, seen, lot::ANY, Some(moment)),
                 Until::Past => Err(Errno::TIMEDOUT),
@@ -303,7 +331,7 @@ impl Thread {
     /// # Errors
     /// As there, and `EBUSY`: it has not ended.
     pub fn try_join(self) -> Result<*mut c_void, Errno> {
-        if self.0.attached.state.load(Ordering::Acquire) & (DETACHED | ENDED) == 0 {
+        if !self.has_ended() {
             return Err(Errno(libc::EBUSY));
         }
         self.claim()?;
@@ -369,20 +397,12 @@ impl Thread {
 
     /// Its name, if it or one of its makers was given one. Ends with NUL.
     pub fn name(self) -> Option<[u8; NAME_LEN]> {
-        let mut name = [0; NAME_LEN];
-        for (word, part) in self.0.attached.name.iter().zip(name.chunks_exact_mut(8)) {
-            part.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-        }
-        name[NAME_LEN - 1] = 0;
-        (name[0] != 0).then_some(name)
+        Some(name_of(&self.0.attached)).filter(|name| name[0] != 0)
     }
 
     /// Names it.
     pub fn set_name(self, name: [u8; NAME_LEN]) {
-        for (word, part) in self.0.attached.name.iter().zip(name.chunks_exact(8)) {
-            let bytes = part.try_into().expect("eight bytes");
-            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
+        set_name(&self.0.attached, name);
     }
 
     /// Its `pthread_t`.
