@@ -29,8 +29,8 @@ pub unsafe fn cancel(thread: libc::pthread_t) -> Option<()> {
     Some(())
 }
 
-/// Whether the running coroutine has been asked to end, and lets itself be cancelled. Waits that the
-/// lot does for a hook at which coroutines are cancelled begin with this question.
+/// Whether the running coroutine has been asked to end, and lets itself be cancelled. Waits in the
+/// lot at which coroutines are cancelled begin with this question.
 pub fn is_cancelled() -> bool {
     current::current().is_some_and(wants_end)
 }

@@ -119,10 +119,12 @@ pub(crate) fn follow(shared: &Shared, id: u64, set: u64) {
 }
 
 /// To be called when an OS thread of the program's has changed what it blocks. That matters of the
-/// process's main thread; its id is the process's, which the child of a `vfork` does not have.
-pub(crate) fn follow_thread(shared: &Shared, set: u64) {
+/// process's main thread; its id is the process's, which the child of a `vfork` does not have. What
+/// it blocks, suspended coroutines may not, unless it is alone: then those to come will block it.
+pub(crate) fn follow_thread(shared: &Shared, set: u64, alone: bool) {
     if PROCESS.load(Ordering::Relaxed) == lisle_sys::thread::id() {
-        follow(shared, NO_COROUTINE, set);
+        let others = if alone { ALL } else { BASE.load(Ordering::Relaxed) };
+        follow(shared, NO_COROUTINE, set & others);
     }
 }
 

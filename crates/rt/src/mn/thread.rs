@@ -61,8 +61,8 @@ static LIVE: AtomicUsize = AtomicUsize::new(1);
 static MADE: AtomicU64 = AtomicU64::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether an OS thread of the program's was given a name, which its threads then have, too. Relaxed:
-/// whoever was told of the name before is told of this as well.
+/// Whether an OS thread of the program's was given a name, which threads that it makes have, too.
+/// Relaxed: it has named itself, or whoever did told it so.
 static NAMED: AtomicBool = AtomicBool::new(false);
 
 /// Bits of `Attached::state`; the table is there.
@@ -152,11 +152,11 @@ fn attach(task: &'static Task, attributes: &Attributes) {
     attached.value.store(ptr::without_provenance_mut(usize::MAX), Ordering::Relaxed);
     let creator = current::current().map(|creator| &creator.attached);
     let named = match creator {
-        Some(creator) => name_of(creator),
+        Some(creator) => creator.name(),
         None if NAMED.load(Ordering::Relaxed) => lisle_sys::thread::name(),
         None => [0; NAME_LEN],
     };
-    set_name(attached, named);
+    attached.set_name(named);
     let inherited = || creator.map_or((0, 0), scheduling_of);
     let (policy, priority) = attributes.scheduling.unwrap_or_else(inherited);
     attached.policy.store(policy, Ordering::Relaxed);
@@ -171,22 +171,6 @@ fn attach(task: &'static Task, attributes: &Attributes) {
         task.mask.begin(blocked);
     }
     attached.state.store(IS_THREAD | detached, Ordering::Release);
-}
-
-fn name_of(attached: &Attached) -> [u8; NAME_LEN] {
-    let mut name = [0; NAME_LEN];
-    for (word, part) in attached.name.iter().zip(name.chunks_exact_mut(8)) {
-        part.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-    }
-    name[NAME_LEN - 1] = 0;
-    name
-}
-
-fn set_name(attached: &Attached, name: [u8; NAME_LEN]) {
-    for (word, part) in attached.name.iter().zip(name.chunks_exact(8)) {
-        let bytes = part.try_into().expect("eight bytes");
-        word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-    }
 }
 
 /// To be called when an OS thread of the program's was named.
@@ -259,6 +243,11 @@ pub fn main_ends() {
 /// In the child of a fork there is one thread.
 pub(crate) fn forget_after_fork() {
     LIVE.store(1, Ordering::Relaxed);
+}
+
+/// Whether there is the main thread alone, and there were others.
+pub fn is_main_alone() -> bool {
+    MADE.load(Ordering::Relaxed) > 0 && LIVE.load(Ordering::Relaxed) == 1
 }
 
 /// How many threads were made, and how many there were at the same time, the main one included.
@@ -397,12 +386,12 @@ impl Thread {
 
     /// Its name, if it or one of its makers was given one. Ends with NUL.
     pub fn name(self) -> Option<[u8; NAME_LEN]> {
-        Some(name_of(&self.0.attached)).filter(|name| name[0] != 0)
+        Some(self.0.attached.name()).filter(|name| name[0] != 0)
     }
 
     /// Names it.
     pub fn set_name(self, name: [u8; NAME_LEN]) {
-        set_name(&self.0.attached, name);
+        self.0.attached.set_name(name);
     }
 
     /// Its `pthread_t`.
