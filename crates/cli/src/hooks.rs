@@ -77,6 +77,10 @@ mod here {
                     status = ExitCode::FAILURE;
                 }
             }
+            if let Some(row) = table::under_run(symbol) {
+                println!("{symbol}: defined anew under `lisle run`");
+                hooked(row);
+            }
         }
         status
     }
@@ -89,6 +93,12 @@ mod here {
                 hooked(row);
                 println!();
             }
+        }
+        println!("Defined anew under `lisle run`\n");
+        for row in table::RUN.rows {
+            print!("{}", wrapped(row.symbols, 2));
+            hooked(row);
+            println!();
         }
         println!("Not hooked: these block their worker\n");
         for group in table::unhooked() {

@@ -49,3 +49,12 @@ fn other_arguments_are_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(hooks(&["--help"]).0.contains("Usage: lisle hooks"));
 }
+
+#[test]
+fn what_lisle_run_defines_is_told() {
+    let (text, status) = hooks(&["pthread_create", "execv", "read"]);
+    assert_eq!(status, 0);
+    let told = |name: &str| text.contains(&format!("{name}: defined anew under `lisle run`"));
+    assert!(told("pthread_create") && told("execv") && !told("read"), "{text}");
+    assert!(hooks(&[]).0.contains("execvpe"));
+}

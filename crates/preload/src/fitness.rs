@@ -100,8 +100,24 @@ unsafe fn is_go(headers: &[libc::Elf64_Phdr], base: usize) -> bool {
     notes.into_iter().any(|header| {
         let start = (base + header.p_vaddr as usize) as *const u8;
         // SAFETY: the caller's obligation.
-        let note = unsafe { std::slice::from_raw_parts(start, header.p_memsz as usize) };
-        // Length of the name, of the content, a type; then the name.
-        note.get(12..16) == Some(b"Go\0\0")
+        let notes = unsafe { std::slice::from_raw_parts(start, header.p_memsz as usize) };
+        has_go(notes)
     })
+}
+
+/// Whether one of these notes is that of Go's linker. A note is the length of a name, that of the
+/// content, and a type; then name and content, each filled up to words.
+fn has_go(mut notes: &[u8]) -> bool {
+    let word = |notes: &[u8], at: usize| -> Option<usize> {
+        let bytes = notes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_ne_bytes(bytes) as usize)
+    };
+    while let (Some(name), Some(content)) = (word(notes, 0), word(notes, 4)) {
+        if notes.get(12..16) == Some(b"Go\0\0") {
+            return true;
+        }
+        let len = 12 + name.next_multiple_of(4) + content.next_multiple_of(4);
+        notes = notes.get(len..).unwrap_or_default();
+    }
+    false
 }

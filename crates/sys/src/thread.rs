@@ -31,6 +31,21 @@ pub fn id() -> i32 {
     unsafe { syscall(libc::SYS_gettid, [0; 6]) }.map_or(0, |id| id as i32)
 }
 
+/// The process's number, which is that of its main thread.
+pub fn process() -> i32 {
+    // SAFETY: no arguments; it has no errors.
+    unsafe { syscall(libc::SYS_getpid, [0; 6]) }.map_or(0, |id| id as i32)
+}
+
+/// The kernel's name of the calling OS thread; ends with NUL.
+pub fn name() -> [u8; 16] {
+    let mut name = [0; 16];
+    let args = [libc::PR_GET_NAME as usize, name.as_mut_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: a live place for that many bytes.
+    let _ = unsafe { syscall(libc::SYS_prctl, args) };
+    name
+}
+
 /// Lets this process use [`barrier`].
 ///
 /// # Errors

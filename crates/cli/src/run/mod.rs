@@ -7,7 +7,9 @@ mod library;
 mod options;
 mod program;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString, c_char};
+use std::io::{Error, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -42,7 +44,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
         Verdict::Fit => with_library(&options, &name),
         Verdict::Unfit(reason) => {
             eprintln!("lisle: {name} runs without coroutines: {reason}");
-            execute(plain(&options), &name)
+            failed(&execute_file(&path, &options), &name)
         }
         Verdict::Refused(reason) => {
             eprintln!("lisle: {name} cannot run here: {reason}");
@@ -91,11 +93,33 @@ fn preload(library: &Path) -> OsString {
     all
 }
 
+/// Executes the file as it is. `Command` would have a shell read what the kernel cannot execute.
+fn execute_file(path: &Path, options: &Options) -> Error {
+    let string = |text: &OsStr| CString::new(text.as_bytes()).ok();
+    let all = [&options.program].into_iter().chain(&options.arguments);
+    let all: Option<Vec<CString>> = all.map(|text| string(text)).collect();
+    let (Some(path), Some(all)) = (string(path.as_os_str()), all) else {
+        return ErrorKind::InvalidInput.into();
+    };
+    let mut pointers: Vec<*const c_char> = all.iter().map(|text| text.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    // SAFETY: C strings, and a vector of them that ends with null. What Rust's start ignores is
+    // not to be ignored there.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::execv(path.as_ptr(), pointers.as_ptr());
+    }
+    Error::last_os_error()
+}
+
 fn execute(mut command: Command, name: &str) -> ExitCode {
-    let error = command.exec();
+    failed(&command.exec(), name)
+}
+
+fn failed(error: &Error, name: &str) -> ExitCode {
     eprintln!("lisle: cannot execute {name}: {error}");
     ExitCode::from(match error.kind() {
-        std::io::ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     })
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use object::elf::{self, FileHeader64, PT_INTERP, PT_NOTE, SHT_DYNSYM, STT_FUNC};
+use object::elf::{self, FileHeader64, PT_INTERP, PT_NOTE, ProgramHeader64, SHT_DYNSYM, STT_FUNC};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, Sym};
 use object::{LittleEndian, ReadCache, ReadRef};
 
@@ -127,9 +127,8 @@ fn of_program<'data, R: ReadRef<'data>>(file: R) -> object::read::Result<Option<
     if !loader.contains("ld-linux-x86-64") {
         return Ok(Some(format!("its C library is not glibc: its loader is {loader}")));
     }
-    let is_go = |note: &[u8]| note.get(12..16) == Some(b"Go\0\0");
     let mut notes = segments.iter().filter(|segment| segment.p_type(endian) == PT_NOTE);
-    if notes.any(|segment| segment.data(endian, file).is_ok_and(is_go)) {
+    if notes.any(|segment| is_go(endian, segment, file)) {
         return Ok(Some("it is made by Go, which has coroutines of its own".to_owned()));
     }
     let sections = header.sections(endian, file)?;
@@ -160,6 +159,21 @@ fn of_program<'data, R: ReadRef<'data>>(file: R) -> object::read::Result<Option<
                 "it defines {name} itself: Lisle is linked into it, or a sanitizer or the like is"
             )
         }))
+}
+
+/// Whether one of the segment's notes is that of Go's linker. Other linkers put several into one.
+fn is_go<'data, R: ReadRef<'data>>(
+    endian: LittleEndian,
+    segment: &ProgramHeader64<LittleEndian>,
+    file: R,
+) -> bool {
+    let Ok(Some(mut notes)) = segment.notes(endian, file) else { return false };
+    while let Ok(Some(note)) = notes.next() {
+        if note.name() == b"Go" {
+            return true;
+        }
+    }
+    false
 }
 
 /// What a library is that must have OS threads.

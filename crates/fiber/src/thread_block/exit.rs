@@ -30,9 +30,11 @@ struct Buffer {
     rest: [usize; 5],
 }
 
-/// Bits of the state: a request is there, and is to be acted upon.
+/// Bits of the state: a request is there, and is to be acted upon; and it is being acted upon, or
+/// the thread leaves by itself.
 const CANCELING: u32 = 4;
 const CANCELED: u32 = 8;
+const EXITING: u32 = 16;
 
 const RSP: usize = 6;
 const RIP: usize = 7;
@@ -128,6 +130,16 @@ impl Exit {
         // SAFETY: as above.
         let state = unsafe { AtomicU32::from_ptr((base + self.state) as *mut u32) };
         state.load(Ordering::Relaxed) & CANCELED != 0
+    }
+
+    /// Whether that was noted and nothing came of it yet.
+    ///
+    /// # Safety
+    /// As for [`cancel`](Self::cancel).
+    pub(super) unsafe fn is_to_end(self, base: usize) -> bool {
+        // SAFETY: as above.
+        let state = unsafe { AtomicU32::from_ptr((base + self.state) as *mut u32) };
+        state.load(Ordering::Relaxed) & (CANCELED | EXITING) == CANCELED
     }
 
     /// Index of the word that holds the state of cancellation.

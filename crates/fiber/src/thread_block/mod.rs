@@ -310,6 +310,13 @@ impl Blocks {
         self.template.exit.is_some_and(|exit| unsafe { exit.is_cancelled(block.fs) })
     }
 
+    /// Whether it was noted, and the block's code does not run its cleanup handlers by now.
+    #[inline]
+    pub fn is_to_end(&self, block: &ThreadBlock) -> bool {
+        // SAFETY: as above.
+        self.template.exit.is_some_and(|exit| unsafe { exit.is_to_end(block.fs) })
+    }
+
     /// To be called by the landing, first of all: the block is as before, but for what ran on it.
     ///
     /// # Safety

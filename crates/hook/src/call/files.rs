@@ -15,6 +15,7 @@
 use std::ffi::c_long;
 
 use libc::iovec;
+use lisle_rt::cancel;
 use lisle_rt::descriptor::Descriptor;
 use lisle_rt::request::{self, Performed};
 use lisle_sys::uring::Entry;
@@ -253,6 +254,7 @@ unsafe fn read_slow(
     while let Some(offset) = offset {
         // SAFETY: the caller's obligation.
         match unsafe { request::perform(|| Entry::read(file.fd, iov, count, offset, 0), None) } {
+            Some(Performed::Interrupted) if cancel::is_cancelled() => break,
             // Disks are not interrupted.
             Some(Performed::Interrupted | Performed::Done(Err(Errno::INTR))) => {}
             // It would wait after all.

@@ -39,7 +39,7 @@ unsafe extern "C-unwind" fn syscall(
         }
         libc::SYS_rt_sigprocmask => {
             let result = plain(number, [a, b, c, d, e, f]);
-            lisle_rt::signals::mask_changed();
+            lisle_rt::signals::mask_changed(lisle_rt::thread::is_main_alone());
             result
         }
         libc::SYS_sched_yield if lisle_rt::can_suspend() => {

@@ -318,7 +318,7 @@ unsafe extern "C-unwind" fn sigset(signal: c_int, disposition: sighandler_t) -> 
     }
     let change = if disposition == SIG_HOLD { Change::Block } else { Change::Unblock };
     let blocked = sys::change_mask(change, set_of(signal));
-    signals::mask_changed();
+    signals::mask_changed(lisle_rt::thread::is_main_alone());
     if blocked & set_of(signal) != 0 { SIG_HOLD } else { old }
 }
 

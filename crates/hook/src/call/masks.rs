@@ -9,7 +9,7 @@ use crate::real::real;
 /// Runs a call that may change the mask of the OS thread.
 fn changing<R>(call: impl FnOnce() -> R) -> R {
     let result = call();
-    signals::mask_changed();
+    signals::mask_changed(lisle_rt::thread::is_main_alone());
     result
 }
 

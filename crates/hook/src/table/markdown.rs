@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{TABLE, unhooked};
+use super::{RUN, TABLE, unhooked};
 
 /// Stands before what [`render`] returns.
 pub const BEGIN: &str = "<!-- Generated from crates/hook/src/table; see there. -->";
@@ -18,6 +18,12 @@ pub fn render() -> String {
         for row in family.rows {
             line(&mut text, &[&names(row.symbols), row.how, row.differs]);
         }
+    }
+    text += "\n### Under `lisle run`\n\n\
+             What its library defines besides. In other programs these are the C library's.\n\n\
+             | symbols | how | known to differ from the original |\n|---|---|---|\n";
+    for row in RUN.rows {
+        line(&mut text, &[&names(row.symbols), row.how, row.differs]);
     }
     text += "\n### Calls that can wait and are not hooked\n\n\
              They block their worker, and with it what is queued there until others steal it.\n\n\

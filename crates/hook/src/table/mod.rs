@@ -17,6 +17,7 @@ mod locks;
 mod markdown;
 mod programs;
 mod queues;
+mod run;
 mod signals;
 mod streams;
 mod transfer;
@@ -24,6 +25,7 @@ mod unhooked;
 mod waiting;
 
 pub use markdown::{BEGIN, END, render};
+pub use run::RUN;
 
 /// Rows that belong together.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +115,12 @@ pub fn find(name: &str) -> Option<Finding> {
         None => name == pattern,
     };
     harmless().any(covers).then_some(Finding::Harmless)
+}
+
+/// What a function is under `lisle run`, if that defines it itself. Elsewhere it is what [`find`]
+/// says.
+pub fn under_run(name: &str) -> Option<&'static Row> {
+    RUN.rows.iter().find(|row| row.symbols.split_whitespace().any(|symbol| symbol == name))
 }
 
 /// All rows of [`TABLE`].

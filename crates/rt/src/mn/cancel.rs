@@ -5,12 +5,15 @@
 //! wait of the one that is to be cancelled, as a signal's handler does; the hook that waited then
 //! calls `pthread_testcancel`, which unwinds or does not. Until a coroutine waits, nothing happens
 //! to it: cancellation is deferred, also for those that have asked for the other kind.
+//!
+//! The wait that is ended need not be one at which threads are cancelled: it may be for a lock. So
+//! waits that are look for the request before they begin, too.
 
 use super::current;
 use super::directed;
 use super::shared::{shared, started};
 use super::signals::coroutine_of;
-use super::task::Task;
+use super::task::{Ran, Task};
 
 /// Asks the coroutine whose thread this is to the C library to end. None if it is an OS thread.
 ///
@@ -26,7 +29,8 @@ pub unsafe fn cancel(thread: libc::pthread_t) -> Option<()> {
     Some(())
 }
 
-/// Whether the running coroutine has been asked to end, and lets itself be cancelled.
+/// Whether the running coroutine has been asked to end, and lets itself be cancelled. Waits in the
+/// lot at which coroutines are cancelled begin with this question.
 pub fn is_cancelled() -> bool {
     current::current().is_some_and(wants_end)
 }
@@ -35,7 +39,18 @@ pub fn is_cancelled() -> bool {
 pub(crate) fn wants_end(task: &Task) -> bool {
     // The child of a fork has no runtime.
     started()
-        .is_some_and(|shared| !task.refuses_cancel.get() && shared.blocks.is_cancelled(&task.block))
+        .is_some_and(|shared| !task.refuses_cancel.get() && shared.blocks.is_to_end(&task.block))
+}
+
+/// To be asked before a wait at which coroutines are cancelled: whether it is over before it has
+/// begun, as if a handler had run.
+#[inline]
+pub(crate) fn forestalls(task: &Task) -> bool {
+    let wants_end = wants_end(task);
+    if wants_end {
+        task.ran.set(Ran::Interrupting);
+    }
+    wants_end
 }
 
 /// To be called when the running coroutine has told the C library whether it lets itself be

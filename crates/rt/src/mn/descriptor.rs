@@ -7,6 +7,7 @@ use lisle_core::{Cause, List};
 use lisle_sys::Errno;
 use lisle_sys::uring::Entry;
 
+use super::cancel;
 use super::current;
 use super::directed::INTERRUPT;
 use super::poller::{Slot, Waiter};
@@ -207,6 +208,7 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
     let cause = match early {
         // The cause does not matter: an event that won meanwhile is as good as the early end.
         Some(_) => wait.disarm().err().unwrap_or(Cause::NONE),
+        None if cancel::forestalls(wait.alarm().task) => wait.disarm().err().unwrap_or(INTERRUPT),
         None => wait.suspend(deadline),
     };
     let mut moved = None;

@@ -288,6 +288,9 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
             sleep_until(deadline);
             return true;
         };
+        if cancel::forestalls(here.task) {
+            return false;
+        }
         let cause = wait::Wait::arm(here).suspend(Some(deadline));
         if cause == directed::INTERRUPT && signals::interrupts(true) {
             return false;

@@ -8,6 +8,7 @@ use lisle_core::Cause;
 use lisle_sys::uring::Entry;
 use lisle_sys::{Errno, clock};
 
+use super::cancel;
 use super::current::{self, Here};
 use super::directed::INTERRUPT;
 use super::proactor::{Op, Proactor};
@@ -56,6 +57,9 @@ pub unsafe fn perform_now(
 ) -> Option<Performed> {
     let (here, proactor) = with_room(1)?;
     let task = here.task;
+    if cancel::forestalls(task) {
+        return Some(Performed::Interrupted);
+    }
     let wait = Wait::arm(here);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
@@ -79,6 +83,9 @@ pub unsafe fn perform_noting(
 ) -> Option<Performed> {
     let (here, proactor) = with_room(1)?;
     let task = here.task;
+    if cancel::forestalls(task) {
+        return Some(Performed::Interrupted);
+    }
     let wait = Wait::arm(here);
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
@@ -129,6 +136,9 @@ pub(crate) fn poll_any(
     let mut ops = Vec::with_capacity(count);
     let (here, proactor) = with_room(count as u32)?;
     let task = here.task;
+    if cancel::forestalls(task) {
+        return Some(Polled::Interrupted);
+    }
     let wait = Wait::arm(here);
     ops.extend((0..count).map(|_| Op::new(task, wait.alarm().ticket)));
     for (entry, op) in entries.zip(&ops) {

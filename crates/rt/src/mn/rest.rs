@@ -4,11 +4,12 @@
 //! carrier at home stands for all the coroutines that are suspended: one that waits on a thread
 //! takes signals too. But a signal that the program blocks everywhere, to take it by `sigwait`,
 //! must find no thread of ours that does not. So carriers at home block what the *main thread* of
-//! the program does, the one that started the runtime, or the coroutine that is its main function
-//! under `#[lisle::main]`, whose changes they follow. The monitor blocks all signals.
+//! the program does: of the thread that started the runtime at first; then they follow the changes
+//! of the process's main thread, or of the coroutine that is its main function under
+//! `#[lisle::main]`. The monitor blocks all signals.
 //!
 //! A carrier that goes home blocks that much before it leaves its coroutine, which nobody can know
-//! to be gone before. A change by the main coroutine is told to those at home, and waited for: a
+//! to be gone before. A change by either is told to those at home, and waited for: a
 //! signal sent after it must not strike them. Each notes the mask it has at home:
 //!
 //! ```text
@@ -21,7 +22,7 @@
 //! carrier that is awake at home soon goes to sleep or runs a coroutine, whose mask it then has.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use lisle_sys::signal::{self, Change};
 
@@ -32,10 +33,16 @@ use super::task::Task;
 /// What carriers at home block. Relaxed where nobody can be left behind; see the module.
 static BASE: AtomicU64 = AtomicU64::new(0);
 
-/// Identity of the main coroutine, or 0.
-static MAIN: AtomicU64 = AtomicU64::new(0);
+/// Identity of the main coroutine, or [`NO_COROUTINE`].
+static MAIN: AtomicU64 = AtomicU64::new(NO_COROUTINE);
 
-/// Its header, or null. Release and Acquire: the identity is not seen without it.
+/// The process that started the runtime. Relaxed: written before there are its threads.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+
+/// Instead of the main coroutine's identity: the main thread is an OS thread.
+const NO_COROUTINE: u64 = 0;
+
+/// The main coroutine's header, or null. Release and Acquire: the identity is not seen without it.
 static HEADER: AtomicPtr<Task> = AtomicPtr::new(ptr::null_mut());
 
 /// With which mask a carrier is at home.
@@ -82,7 +89,8 @@ impl Note {
 /// Called on the thread that starts the runtime.
 pub(crate) fn start() {
     BASE.store(blockable(signal::mask()), Ordering::SeqCst);
-    MAIN.store(0, Ordering::Relaxed);
+    MAIN.store(NO_COROUTINE, Ordering::Relaxed);
+    PROCESS.store(lisle_sys::thread::process(), Ordering::Relaxed);
 }
 
 /// Makes it the main coroutine.
@@ -94,7 +102,7 @@ pub(crate) fn set_main(task: &'static Task) {
 /// The main coroutine, while it lives.
 pub(crate) fn main() -> Option<&'static Task> {
     let id = MAIN.load(Ordering::Acquire);
-    if id == 0 {
+    if id == NO_COROUTINE {
         return None;
     }
     // SAFETY: null or a header, which is never freed.
@@ -107,6 +115,16 @@ pub(crate) fn follow(shared: &Shared, id: u64, set: u64) {
     if MAIN.load(Ordering::Relaxed) == id && BASE.swap(base, Ordering::SeqCst) != base {
         shared.workers().iter().for_each(|worker| worker.rouse());
         shared.spares.rouse();
+    }
+}
+
+/// To be called when an OS thread of the program's has changed what it blocks. That matters of the
+/// process's main thread; its id is the process's, which the child of a `vfork` does not have. What
+/// it blocks, suspended coroutines may not, unless it is alone: then those to come will block it.
+pub(crate) fn follow_thread(shared: &Shared, set: u64, alone: bool) {
+    if PROCESS.load(Ordering::Relaxed) == lisle_sys::thread::id() {
+        let others = if alone { ALL } else { BASE.load(Ordering::Relaxed) };
+        follow(shared, NO_COROUTINE, set & others);
     }
 }
 

@@ -195,13 +195,18 @@ fn owner() -> Option<&'static Task> {
     current::current().filter(|task| started().is_some() && !in_handler(task))
 }
 
-/// To be called after the caller has changed which signals its OS thread blocks.
-pub fn mask_changed() {
+/// To be called after the caller has changed which signals its OS thread blocks. `alone`: there are
+/// no threads but the main one, and there were others.
+pub fn mask_changed(alone: bool) {
     if let Some(task) = owner() {
         note(task, signal::mask());
         if directed::has_any(task) {
             directed::deliver(task);
         }
+    } else if let Some(shared) = started()
+        && current::current().is_none()
+    {
+        rest::follow_thread(shared, signal::mask(), alone);
     }
 }
 
@@ -414,6 +419,6 @@ pub fn main_begins(inherited: Inherited, is_main: bool) {
     }
     if let Inherited(Some(mask)) = inherited {
         signal::change_mask(Change::Set, mask);
-        mask_changed();
+        mask_changed(false);
     }
 }

@@ -127,6 +127,23 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
+    /// The name; begins with NUL if there is none, and ends with one.
+    pub(crate) fn name(&self) -> [u8; NAME_LEN] {
+        let mut name = [0; NAME_LEN];
+        for (word, part) in self.name.iter().zip(name.chunks_exact_mut(8)) {
+            part.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        name[NAME_LEN - 1] = 0;
+        name
+    }
+
+    pub(crate) fn set_name(&self, name: [u8; NAME_LEN]) {
+        for (word, part) in self.name.iter().zip(name.chunks_exact(8)) {
+            let bytes = part.try_into().expect("eight bytes");
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+
     const fn new() -> Self {
         Attached {
             state: AtomicU32::new(0),

@@ -13,7 +13,7 @@
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use lisle_sys::Errno;
 
@@ -60,6 +60,10 @@ static LIVE: AtomicUsize = AtomicUsize::new(1);
 /// How many were made, and how many there were at the same time, for statistics.
 static MADE: AtomicU64 = AtomicU64::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether an OS thread of the program's was given a name, which threads that it makes have, too.
+/// Relaxed: it has named itself, or whoever did told it so.
+static NAMED: AtomicBool = AtomicBool::new(false);
 
 /// Bits of `Attached::state`; the table is there.
 const IS_THREAD: u32 = 1;
@@ -147,10 +151,12 @@ fn attach(task: &'static Task, attributes: &Attributes) {
     // What is left if it is cancelled.
     attached.value.store(ptr::without_provenance_mut(usize::MAX), Ordering::Relaxed);
     let creator = current::current().map(|creator| &creator.attached);
-    for (word, name) in attached.name.iter().enumerate() {
-        let inherited = creator.map_or(0, |creator| creator.name[word].load(Ordering::Relaxed));
-        name.store(inherited, Ordering::Relaxed);
-    }
+    let named = match creator {
+        Some(creator) => creator.name(),
+        None if NAMED.load(Ordering::Relaxed) => lisle_sys::thread::name(),
+        None => [0; NAME_LEN],
+    };
+    attached.set_name(named);
     let inherited = || creator.map_or((0, 0), scheduling_of);
     let (policy, priority) = attributes.scheduling.unwrap_or_else(inherited);
     attached.policy.store(policy, Ordering::Relaxed);
@@ -165,6 +171,11 @@ fn attach(task: &'static Task, attributes: &Attributes) {
         task.mask.begin(blocked);
     }
     attached.state.store(IS_THREAD | detached, Ordering::Release);
+}
+
+/// To be called when an OS thread of the program's was named.
+pub fn os_thread_named() {
+    NAMED.store(true, Ordering::Relaxed);
 }
 
 fn scheduling_of(attached: &Attached) -> (c_int, c_int) {
@@ -234,6 +245,11 @@ pub(crate) fn forget_after_fork() {
     LIVE.store(1, Ordering::Relaxed);
 }
 
+/// Whether there is the main thread alone, and there were others.
+pub fn is_main_alone() -> bool {
+    MADE.load(Ordering::Relaxed) > 0 && LIVE.load(Ordering::Relaxed) == 1
+}
+
 /// How many threads were made, and how many there were at the same time, the main one included.
 pub fn made() -> (u64, usize) {
     (MADE.load(Ordering::Relaxed), MOST.load(Ordering::Relaxed).max(1))
@@ -280,6 +296,7 @@ impl Thread {
                 return Ok(self.take());
             }
             let waited = match until() {
+                _ if cancel::is_cancelled() => Err(Errno::INTR),
                 Until::Never => lot::wait(state, seen, lot::ANY, None),
                 Until::At(moment) => lot::wait(state, seen, lot::ANY, Some(moment)),
                 Until::Past => Err(Errno::TIMEDOUT),
@@ -303,7 +320,7 @@ impl Thread {
     /// # Errors
     /// As there, and `EBUSY`: it has not ended.
     pub fn try_join(self) -> Result<*mut c_void, Errno> {
-        if self.0.attached.state.load(Ordering::Acquire) & (DETACHED | ENDED) == 0 {
+        if !self.has_ended() {
             return Err(Errno(libc::EBUSY));
         }
         self.claim()?;
@@ -369,20 +386,12 @@ impl Thread {
 
     /// Its name, if it or one of its makers was given one. Ends with NUL.
     pub fn name(self) -> Option<[u8; NAME_LEN]> {
-        let mut name = [0; NAME_LEN];
-        for (word, part) in self.0.attached.name.iter().zip(name.chunks_exact_mut(8)) {
-            part.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-        }
-        name[NAME_LEN - 1] = 0;
-        (name[0] != 0).then_some(name)
+        Some(self.0.attached.name()).filter(|name| name[0] != 0)
     }
 
     /// Names it.
     pub fn set_name(self, name: [u8; NAME_LEN]) {
-        for (word, part) in self.0.attached.name.iter().zip(name.chunks_exact(8)) {
-            let bytes = part.try_into().expect("eight bytes");
-            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
+        self.0.attached.set_name(name);
     }
 
     /// Its `pthread_t`.

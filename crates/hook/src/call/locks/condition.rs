@@ -21,6 +21,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use libc::{clockid_t, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
+use lisle_rt::cancel;
 use lisle_rt::lot::{self, Line, Parked, Until, Waiters};
 use lisle_sys::{clock, syscall};
 
@@ -81,8 +82,9 @@ impl Line for Waiter<'_> {
         self.released.get() == 0
     }
 
+    /// Not at all if it was cancelled, maybe while it waited for something else.
     fn until(&self) -> Until {
-        until(self.deadline)
+        if cancel::is_cancelled() { Until::Past } else { until(self.deadline) }
     }
 
     fn sleep(&self, word: &AtomicU32, deadline: Option<u64>) {
@@ -94,7 +96,7 @@ impl Line for Waiter<'_> {
 
     /// By cancellation alone: a condition is waited for through all signals.
     fn interrupted(&self) -> bool {
-        lisle_rt::cancel::is_cancelled()
+        cancel::is_cancelled()
     }
 
     fn give_up(&self, _: &mut Waiters<'_>) {
@@ -171,8 +173,8 @@ unsafe fn wait(
         return waiter.released.get();
     }
     match (take_back.now(), parked) {
-        (0, Parked::TimedOut) => libc::ETIMEDOUT,
-        (0, Parked::Interrupted) => {
+        (0, Parked::TimedOut) if !cancel::is_cancelled() => libc::ETIMEDOUT,
+        (0, Parked::TimedOut | Parked::Interrupted) => {
             // With the mutex, as cleanup handlers expect it. If it does not want to be cancelled,
             // it has woken for no reason.
             cancellation_point();

@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use libc::{clockid_t, sem_t, timespec};
+use lisle_rt::cancel;
 use lisle_rt::lot::{self, Until};
 use lisle_sys::{Errno, futex};
 
@@ -67,7 +68,9 @@ impl Semaphore {
                 Until::Past => return self.give_up(Errno::TIMEDOUT),
             };
             // However else it ends, the value tells.
-            if lot::wait(self.value(), 0, lot::ANY, moment) == Err(Errno::INTR) {
+            if cancel::is_cancelled()
+                || lot::wait(self.value(), 0, lot::ANY, moment) == Err(Errno::INTR)
+            {
                 return self.give_up(Errno::INTR);
             }
         }

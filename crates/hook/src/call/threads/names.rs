@@ -34,6 +34,7 @@ fn name(thread: Thread) -> [u8; NAME_LEN] {
 unsafe extern "C-unwind" fn pthread_setname_np(thread: pthread_t, name: *const c_char) -> c_int {
     // SAFETY: the caller's obligation.
     let Some(coroutine) = (unsafe { thread::of(thread) }) else {
+        thread::os_thread_named();
         return real!(pthread_setname_np(thread, name): fn(pthread_t, *const c_char) -> c_int);
     };
     // SAFETY: the caller's C string.
@@ -78,7 +79,12 @@ unsafe extern "C-unwind" fn prctl(
     match thread::current_thread() {
         // SAFETY: the caller's obligation.
         Some(own) => unsafe { named(own, option, a) },
-        None => None,
+        None => {
+            if option == libc::PR_SET_NAME {
+                thread::os_thread_named();
+            }
+            None
+        }
     }
     .unwrap_or_else(|| {
         real!(
