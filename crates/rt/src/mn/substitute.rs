@@ -39,8 +39,10 @@
 //! too many, and the exchange of the counts lets one of them go.
 //!
 //! That a worker seems stuck and is not, or comes back at any moment, does no harm: its queues can
-//! be stolen from at any time. Where there is one worker, and nobody stole so far, its ring has a
-//! door: `lisle_core::Solo`.
+//! be stolen from at any time. Where there is one worker its ring has a door (`lisle_core::Solo`):
+//! it is opened before anything is taken from there, after the counts say so, and stays open for as
+//! long as a substitute is active or a worker stuck. Only the monitor takes from a worker while no
+//! substitute is active, and it is the one that ends its being stuck.
 //!
 //! Substitutes are made by the maker when the monitor first misses one, and never end: the kernel
 //! would cancel what they submitted. There are as many as workers, and four at least.
@@ -129,9 +131,11 @@ impl Substitutes {
         self.made.load(Ordering::Acquire)
     }
 
-    /// Whether some are active.
-    pub(crate) fn any_active(&self) -> bool {
-        self.counts().active() != 0
+    /// Whether somebody may steal from a single worker: a substitute that is active, or the
+    /// monitor, which takes from one that is stuck.
+    pub(crate) fn any_thief(&self) -> bool {
+        let counts = self.counts();
+        counts.active() != 0 || counts.stuck() != 0
     }
 
     /// How often one was activated, and how many workers are stuck.
