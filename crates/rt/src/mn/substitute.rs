@@ -262,6 +262,10 @@ impl Watch {
             }
             waits |= worker.has_queued();
         }
+        // Also while all sleep: who wakes next may be stuck at once.
+        if !self.seen.iter().any(|seen| seen.is_stuck && now - seen.since > LONG) {
+            pace = pace.min(NOW_AND_THEN);
+        }
         let counts = substitutes.counts();
         if counts.stuck() > 0 && waits {
             if shared.idle.sleepers() > 0 {
