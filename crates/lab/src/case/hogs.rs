@@ -38,6 +38,7 @@ fn variants(scale: Scale) -> Vec<Variant> {
     let load = echo::Load::at_rate(scale, 10, RATE);
     let title = format!("TCP echo, {RATE} requests/s on 10 connections, beside {EACH} hogs");
     let mut server = Variant::inside(scale, "echo", "hogs-echo", &title, 1).with("hogs", EACH);
+    server.id = "hogs-echo".to_owned();
     server.kind = Kind::Echo(load);
     variants.push(server);
     variants

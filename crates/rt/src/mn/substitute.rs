@@ -39,8 +39,10 @@
 //! too many, and the exchange of the counts lets one of them go.
 //!
 //! That a worker seems stuck and is not, or comes back at any moment, does no harm: its queues can
-//! be stolen from at any time. Where there is one worker, and nobody stole so far, its ring has a
-//! door: `lisle_core::Solo`.
+//! be stolen from at any time. Where there is one worker its ring has a door (`lisle_core::Solo`):
+//! it is opened before anything is taken from there, after the counts say so, and stays open for as
+//! long as a substitute is active or a worker stuck. Only the monitor takes from a worker while no
+//! substitute is active, and it is the one that ends its being stuck.
 //!
 //! Substitutes are made by the maker when the monitor first misses one, and never end: the kernel
 //! would cancel what they submitted. There are as many as workers, and four at least.
@@ -129,9 +131,11 @@ impl Substitutes {
         self.made.load(Ordering::Acquire)
     }
 
-    /// Whether some are active.
-    pub(crate) fn any_active(&self) -> bool {
-        self.counts().active() != 0
+    /// Whether somebody may steal from a single worker: a substitute that is active, or the
+    /// monitor, which takes from one that is stuck.
+    pub(crate) fn any_thief(&self) -> bool {
+        let counts = self.counts();
+        counts.active() != 0 || counts.stuck() != 0
     }
 
     /// How often one was activated, and how many workers are stuck.
@@ -242,7 +246,8 @@ impl Watch {
     /// Looks after workers that are stuck. Returns the most nanoseconds until the next look.
     pub(crate) fn look(&mut self, shared: &'static Shared, now: u64) -> u64 {
         let substitutes = &shared.substitutes;
-        let (mut pace, mut waits) = (u64::MAX, !shared.injector.is_empty());
+        let (mut pace, mut waits) =
+            (u64::MAX, !shared.injector.is_empty() || !shared.late.is_empty());
         for (worker, seen) in shared.workers().iter().zip(&mut self.seen) {
             let was_stuck = seen.is_stuck;
             pace = pace.min(seen.look(worker, now));
@@ -257,6 +262,10 @@ impl Watch {
                 waits |= unsafe { worker.evacuate(&self.taken, now) };
             }
             waits |= worker.has_queued();
+        }
+        // Also while all sleep: who wakes next may be stuck at once.
+        if !self.seen.iter().any(|seen| seen.is_stuck && now - seen.since > LONG) {
+            pace = pace.min(NOW_AND_THEN);
         }
         let counts = substitutes.counts();
         if counts.stuck() > 0 && waits {

@@ -46,7 +46,9 @@ fn threads() -> Check {
         shown(system),
         shown(group),
     );
-    let wanted = SPARE + runtime::workers() as u64 + 1;
+    let workers = runtime::workers() as u64;
+    // Substitutes, the monitor, and what makes threads.
+    let wanted = SPARE + workers + workers.max(4) + 2;
     let Some(least) = [own, system, group].into_iter().flatten().min() else {
         return Check::good(name, value);
     };

@@ -195,7 +195,7 @@ impl Worker {
     /// Pops without exchanges again, if nobody steals any more.
     pub(super) fn shut_the_door(&self) {
         if self.alone {
-            self.solo.shut(|| self.shared.substitutes.any_active());
+            self.solo.shut(|| self.shared.substitutes.any_thief());
         }
     }
 
