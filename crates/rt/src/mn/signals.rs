@@ -121,7 +121,8 @@ fn in_handler(task: &'static Task) -> bool {
 }
 
 /// Strikes off the handlers that were left without returning, and learns what the coroutine blocks
-/// now. Called in one section. Returns whether nothing keeps the coroutine from suspending any more.
+/// now. Called in one section. Returns whether nothing keeps the coroutine from suspending any
+/// more.
 #[cold]
 pub(crate) fn left(task: &'static Task) -> bool {
     let place = 0_u8;
