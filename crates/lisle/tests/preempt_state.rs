@@ -1,5 +1,5 @@
-//! What a coroutine has in the processor's registers is there again after it was preempted, bit for
-//! bit: general registers, flags, vectors, masks, the x87 stack, control words, and the memory
+//! What a coroutine has in the processor's registers is there again after it was preempted, bit
+//! for bit: general registers, flags, vectors, masks, the x87 stack, control words, and the memory
 //! below the stack pointer that functions without calls may use.
 
 mod util;
@@ -99,8 +99,10 @@ macro_rules! hold {
 hold!(
     hold_avx512,
     [
-        ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,\
-         27,28,29,30,31",
+        ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+        "vmovdqu64 zmm\\n, [rdi + 64 * \\n]",
+        ".endr",
+        ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
         "vmovdqu64 zmm\\n, [rdi + 64 * \\n]",
         ".endr",
         ".irp n, 0,1,2,3,4,5,6,7",
@@ -108,8 +110,10 @@ hold!(
         ".endr"
     ],
     [
-        ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,\
-         27,28,29,30,31",
+        ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+        "vmovdqu64 [rcx + 64 * \\n], zmm\\n",
+        ".endr",
+        ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
         "vmovdqu64 [rcx + 64 * \\n], zmm\\n",
         ".endr",
         ".irp n, 0,1,2,3,4,5,6,7",

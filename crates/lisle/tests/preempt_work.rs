@@ -427,7 +427,7 @@ fn step(random: &mut Random, depth: u32) {
             step(random, depth - 1);
             child.join().unwrap();
         }
-        _ => drop(lisle::blocking(|| ())),
+        _ => lisle::blocking(|| ()),
     }
 }
 

@@ -20,7 +20,7 @@
 //! | what is on no worker, or at home | it does not keep anybody waiting | FS base, carrier |
 //! | the runtime, where it uses what is a worker's | it would go on with another's | `stay` |
 //! | holders of spin locks | others would spin for a whole slice | `section` |
-//! | signals' handlers, and what they call | the kernel ends them, on that OS thread | `native` |
+//! | signals' handlers, and calls in them | the kernel ends them, on their OS thread | `native` |
 //! | where the OS thread blocks other signals than noted | a change is under way | `mask` |
 //! | C library, loader, vdso, unwinder, other objects' `malloc` | they hold locks | `text` |
 //! | what those call back: constructors, callbacks, `malloc` | the same | its callers |
