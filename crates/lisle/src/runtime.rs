@@ -52,12 +52,6 @@ pub fn poller() -> Option<Poller> {
     current_or_start().map(|rt| rt.poller().0)
 }
 
-/// How often coroutines were preempted in this process so far: made to give way although they were
-/// computing.
-pub fn preemptions() -> u64 {
-    lisle_rt::preemptions()
-}
-
 /// Why coroutines wait by epoll although io_uring was not ruled out. Starts the runtime if it has
 /// not started yet.
 pub fn uring_unavailable() -> Option<&'static str> {

@@ -29,7 +29,7 @@ fn an_empty_loop_gives_way() {
         let sum: i32 = others.into_iter().map(|other| other.join().unwrap()).sum();
         assert_eq!(sum, 45);
         let coroutines = lisle::runtime::mode() == lisle::runtime::Mode::Coroutines;
-        assert_eq!(lisle::runtime::preemptions() > 0, coroutines);
+        assert_eq!(lisle::runtime::metrics().preemptions > 0, coroutines);
     })
     .expect_return();
 }
@@ -80,7 +80,7 @@ fn those_who_compute_advance_evenly() {
         all.into_iter().for_each(|one| one.join().unwrap());
         let counts: Vec<_> = counts.iter().map(|count| count.load(Relaxed)).collect();
         let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-        println!("{least} to {most}, {} preemptions", lisle::runtime::preemptions());
+        println!("{least} to {most}, {} preemptions", lisle::runtime::metrics().preemptions);
         assert!(*least * 4 > *most, "{counts:?}");
     })
     .expect_return();

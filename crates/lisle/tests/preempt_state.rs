@@ -198,7 +198,7 @@ fn holds(hold: Hold, wide: bool) {
             lisle::spawn(move || {
                 let mut random = Random::new(own);
                 let mut rounds = 0;
-                while lisle::runtime::preemptions() < wanted() && Instant::now() < until {
+                while lisle::runtime::metrics().preemptions < wanted() && Instant::now() < until {
                     let state = State::random(&mut random);
                     let mut found = state;
                     found.zmm = [[0; 8]; 32];
@@ -212,7 +212,7 @@ fn holds(hold: Hold, wide: bool) {
         })
         .collect();
     let rounds: u64 = all.into_iter().map(|one| one.join().unwrap()).sum();
-    let preemptions = lisle::runtime::preemptions();
+    let preemptions = lisle::runtime::metrics().preemptions;
     println!("{preemptions} preemptions in {rounds} rounds");
     let coroutines = lisle::runtime::mode() == lisle::runtime::Mode::Coroutines;
     assert!(!coroutines || preemptions > 100, "{preemptions}");

@@ -37,7 +37,7 @@ fn beside_hogs(body: impl FnOnce() + Send + 'static) {
     stop.store(true, Relaxed);
     hogs.into_iter().for_each(|hog| hog.join().unwrap());
     let coroutines = lisle::runtime::mode() == lisle::runtime::Mode::Coroutines;
-    assert!(!coroutines || lisle::runtime::preemptions() > 0);
+    assert!(!coroutines || lisle::runtime::metrics().preemptions > 0);
 }
 
 /// Allocates, formats, hashes.
@@ -398,7 +398,7 @@ fn nobody_is_preempted_if_it_is_off() {
         });
         lisle::spawn(|| ()).join().unwrap();
         computed.join().unwrap();
-        assert_eq!(lisle::runtime::preemptions(), 0);
+        assert_eq!(lisle::runtime::metrics().preemptions, 0);
     })
     .expect_return();
 }

@@ -113,11 +113,6 @@ pub fn install(config: Config) -> Result<(), AlreadyStarted> {
     CONFIG.set(config).map_err(|_| AlreadyStarted)
 }
 
-/// Nobody is preempted but by the system.
-pub fn preemptions() -> u64 {
-    0
-}
-
 /// Not reached: only coroutines call it.
 pub fn yield_now() {
     std::thread::yield_now();

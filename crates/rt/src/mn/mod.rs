@@ -60,7 +60,7 @@ pub use descriptor::{closed, closing};
 pub use hop::{blocking, pin, unpin};
 pub use lend::as_carrier;
 pub use lisle_fiber::thread_id;
-pub use preempt::{preemptions, without_ticks};
+pub use preempt::without_ticks;
 pub use signals::{Inherited, as_bystander, is_main_thread, main_begins};
 pub use stay::Stay;
 pub use text::{is_all_of_its_object, learn as learn_objects};
@@ -158,7 +158,7 @@ impl Runtime {
             started,
             live: started.saturating_sub(ended),
             suspensions,
-            preemptions: preemptions(),
+            preemptions: preempt::preemptions(),
             hops,
             carriers,
             substitutions,

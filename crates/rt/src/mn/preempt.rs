@@ -72,7 +72,7 @@ const FOR_UNWINDER: usize = 6 << 10;
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// How often coroutines were preempted so far.
-pub fn preemptions() -> u64 {
+pub(crate) fn preemptions() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
