@@ -42,6 +42,7 @@ fn cancellation() {
 #[test]
 fn ids_and_signals() {
     compare(&build("ids.c"), &[]);
+    compare(&build("ids.c"), &["set-address"]);
 }
 
 #[test]

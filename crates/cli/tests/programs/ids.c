@@ -166,7 +166,19 @@ static void alarm_while_joining(void) {
     tell("join: %s %ld, alarms: %d", error_name(error), (long)value, (int)alarms);
 }
 
-int main(void) {
+/* Natively nobody can join it after that. */
+static void *set_address(void *argument) {
+    static int word;
+    tell("set_tid_address: %d", syscall(SYS_set_tid_address, &word) == gettid());
+    _exit(0);
+    return argument;
+}
+
+int main(int count, char **arguments) {
+    (void)arguments;
+    if (count > 1) {
+        pthread_join(start(set_address, NULL), NULL);
+    }
     sem_init(&taken, 0, 0);
     ids_differ();
     sending();

@@ -31,6 +31,8 @@ unsafe extern "C-unwind" fn tgkill(process: pid_t, id: pid_t, signal: c_int) -> 
 pub(in crate::call) fn call(number: c_long, [a, b, c, ..]: [usize; 6]) -> Option<c_long> {
     match number {
         libc::SYS_gettid => thread::current_thread().map(|own| own.id().into()),
+        // Where the end of the OS thread is to be noted is not for the program to say.
+        libc::SYS_set_tid_address => thread::current_thread().map(|own| own.id().into()),
         libc::SYS_tgkill => send(Some(a as pid_t), b as pid_t, c as c_int),
         libc::SYS_tkill => send(None, a as pid_t, b as c_int),
         _ => None,
