@@ -30,7 +30,9 @@ struct Range {
 }
 
 impl Range {
-    const EMPTY: Range = Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0) };
+    const fn empty() -> Self {
+        Range { start: AtomicUsize::new(0), end: AtomicUsize::new(0) }
+    }
 
     /// Makes an empty one this range.
     fn set(&self, range: std::ops::Range<usize>) {
@@ -45,11 +47,11 @@ impl Range {
     }
 }
 
-static RANGES: [Range; MOST] = [Range::EMPTY; MOST];
+static RANGES: [Range; MOST] = [const { Range::empty() }; MOST];
 
 /// The code of this object, if it is alone. Code that it calls may be held up: where the runtime
 /// must not be, a section is open.
-static OWN: Range = Range::EMPTY;
+static OWN: Range = Range::empty();
 
 /// Files whose code is not to be held up, whatever it is loaded for.
 const NAMES: [&[u8]; 4] = [b"libc.so", b"ld-linux", b"libgcc_s.so", b"linux-vdso"];
