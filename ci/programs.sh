@@ -151,8 +151,11 @@ python_failures() { # test, prefix...
     local test=$1
     shift
     limited 240 "$@" "$python" -m test -v -i '*VSOCK*' -i '*Vsock*' "$test" >"$work/python" 2>&1
-    echo "status $?"
-    grep -aoE '^(FAIL|ERROR): [A-Za-z_0-9]+ \([^)]*\)' "$work/python" | sort -u
+    local status=$?
+    {
+        echo "status $status"
+        grep -aoE '^(FAIL|ERROR): [A-Za-z_0-9]+ \([^)]*\)' "$work/python"
+    } | sort -u
 }
 
 memcached_server() { serve "$@" memcached -u nobody -l 127.0.0.1 -p "$port" -t 4 -c 4096; }
