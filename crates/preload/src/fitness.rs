@@ -73,10 +73,11 @@ unsafe extern "C" fn look(
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let base = info.dlpi_addr as usize;
     let loads = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
-    let range = loads.fold(usize::MAX..0, |range, header| {
+    let (start, end) = loads.fold((usize::MAX, 0), |(first, end), header| {
         let start = base + header.p_vaddr as usize;
-        range.start.min(start)..range.end.max(start + header.p_memsz as usize)
+        (first.min(start), end.max(start + header.p_memsz as usize))
     });
+    let range = start..end;
     if !range.contains(&search.address) {
         return 0;
     }
