@@ -40,6 +40,8 @@ fn the_library_defines_what_the_tables_say() {
     for own in OWN {
         defined.remove(own);
     }
+    // Where variadic hooks go on, under names of Lisle's own.
+    defined.retain(|name| !name.starts_with("lisle_"));
     let rows = table::rows().chain(table::RUN.rows);
     let told: BTreeSet<String> =
         rows.flat_map(|row| row.symbols.split_whitespace()).map(str::to_owned).collect();
