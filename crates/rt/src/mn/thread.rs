@@ -4,7 +4,7 @@
 //! will join it, a name, and scheduling attributes that are kept as advice. A `pthread_t` is the
 //! address of the thread block, as in the C library; so the header must not become the next
 //! coroutine's before the thread was joined. Whoever of two comes last recycles it, which one word
-//! decides: see [`Thread::state`].
+//! decides: see `Attached::state`.
 //!
 //! A process ends when its last thread does, also if the main thread left by `pthread_exit` long
 //! ago. The C library counts its own threads, among which those of the runtime never end; so the
