@@ -151,8 +151,7 @@ unsafe fn set_affinity(thread: Thread, size: usize, set: *const cpu_set_t) -> Re
         kept
     };
     let mut available = process_set()?;
-    // SAFETY: both have that many bytes.
-    let (some, all) = unsafe { (bytes(&kept), bytes_mut(&mut available)) };
+    let (some, all) = (bytes(&kept), bytes_mut(&mut available));
     all.iter_mut().zip(some).for_each(|(all, some)| *all &= some);
     if all.iter().all(|byte| *byte == 0) {
         return Err(Errno::INVAL);
@@ -173,16 +172,14 @@ fn process_set() -> Result<cpu_set_t, Errno> {
     Ok(set)
 }
 
-/// # Safety
-/// None: any bytes are a set.
-unsafe fn bytes(set: &cpu_set_t) -> &[u8] {
+/// Any bytes are a set, and a set is bytes.
+fn bytes(set: &cpu_set_t) -> &[u8] {
     // SAFETY: a plain structure of integers.
     unsafe { std::slice::from_raw_parts((&raw const *set).cast(), size_of::<cpu_set_t>()) }
 }
 
-/// # Safety
 /// As [`bytes`].
-unsafe fn bytes_mut(set: &mut cpu_set_t) -> &mut [u8] {
+fn bytes_mut(set: &mut cpu_set_t) -> &mut [u8] {
     // SAFETY: as above.
     unsafe { std::slice::from_raw_parts_mut((&raw mut *set).cast(), size_of::<cpu_set_t>()) }
 }
@@ -196,8 +193,7 @@ unsafe fn get_affinity(thread: Thread, size: usize, place: *mut cpu_set_t) -> Re
         Some(set) => set,
         None => process_set()?,
     };
-    // SAFETY: see there.
-    let set = unsafe { bytes(&set) };
+    let set = bytes(&set);
     let used = set.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     if size < used {
         return Err(Errno::INVAL);
