@@ -5,7 +5,7 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config metrics section stay text mask memory line label    no more than a word or two
+//! 1  config metrics section stay text mask memory line label stop    no more than a word or two
 //! 2  task carrier current stack worker poller proactor late shared    the machine
 //! 2  spare monitor slice preempt maker substitute warn    its other threads
 //! 2  rest directed signals cancel alternate    what is blocked, what strikes, and on which stack
@@ -13,6 +13,7 @@
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
+//! 7  short waiting suspension    locks and waits for what is built on top
 //! ```
 //!
 //! The second layer is one on purpose: a coroutine knows the carrier it runs on, the carrier its
@@ -26,6 +27,9 @@
 
 mod config;
 mod metrics;
+mod short;
+mod stop;
+mod waiting;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod mn;
@@ -34,6 +38,14 @@ mod stub;
 
 pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variables};
 pub use metrics::Metrics;
+pub use short::{ShortGuard, ShortLock};
+pub use stop::Stop;
+pub use waiting::{Ended, Waiting, Waker};
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+use mn::{give_processor_away, suspension};
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
+use stub::{give_processor_away, suspension};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{
@@ -44,6 +56,6 @@ pub use mn::{
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
-    Inherited, Runtime, TaskRef, as_bystander, as_carrier, blocking, current, current_name,
+    Inherited, Runtime, Stay, TaskRef, as_bystander, as_carrier, blocking, current, current_name,
     install, is_main_thread, main_begins, park, pin, self_test, sleep, unpin, yield_now,
 };

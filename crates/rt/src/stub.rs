@@ -5,6 +5,7 @@
 //! is taken.
 
 use std::io;
+use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -162,3 +163,59 @@ pub fn pin() -> bool {
 
 /// The counterpart of [`pin`].
 pub fn unpin() {}
+
+/// Keeps nothing: code on OS threads stays where the kernel lets it.
+#[derive(Debug)]
+pub struct Stay(PhantomData<*mut ()>);
+
+impl Stay {
+    /// Does nothing.
+    #[must_use]
+    pub fn begin() -> Self {
+        Stay(PhantomData)
+    }
+}
+
+/// For those who spin for what somebody has who may not be running.
+pub(crate) fn give_processor_away() {
+    std::thread::yield_now();
+}
+
+/// A coroutine's part of a wait; there is none here.
+pub(crate) mod suspension {
+    use std::time::Instant;
+
+    use lisle_core::Cause;
+
+    use crate::waiting::Ended;
+
+    /// Who ends a coroutine's wait; nobody.
+    #[derive(Clone, Copy)]
+    pub(crate) enum Alarm {}
+
+    impl Alarm {
+        pub(crate) fn wake(self, _: Cause) -> bool {
+            match self {}
+        }
+    }
+
+    pub(crate) enum Suspension {}
+
+    impl Suspension {
+        pub(crate) fn begin() -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn alarm(&self) -> Alarm {
+            match *self {}
+        }
+
+        pub(crate) fn suspend(self, _: Option<Instant>) -> Ended {
+            match self {}
+        }
+
+        pub(crate) fn forgo(self) {
+            match self {}
+        }
+    }
+}

@@ -35,6 +35,7 @@ mod stack;
 mod start;
 mod stay;
 mod substitute;
+pub(crate) mod suspension;
 mod task;
 mod text;
 pub mod thread;
@@ -302,9 +303,16 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
 /// Waits for the calling coroutine's token; see `lisle::park`.
 pub fn park(deadline: Option<Instant>) {
     let Some(task) = current::current() else { return };
-    let deadline = deadline.map(|deadline| {
-        let left = deadline.saturating_duration_since(Instant::now());
-        clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
-    });
-    parker::park(task, deadline);
+    parker::park(task, deadline.map(nanos));
+}
+
+/// A moment as the waits have it, in nanoseconds of the monotonic clock.
+fn nanos(moment: Instant) -> u64 {
+    let left = moment.saturating_duration_since(Instant::now());
+    clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// For those who spin for what somebody has who may not be running.
+pub(crate) fn give_processor_away() {
+    lisle_sys::thread::yield_now();
 }
