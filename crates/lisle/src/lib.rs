@@ -53,6 +53,7 @@ pub mod runtime;
 mod scope;
 mod spawn;
 mod time;
+mod waiters;
 
 // Linked for its symbols alone.
 #[cfg(feature = "hooks")]
