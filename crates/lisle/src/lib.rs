@@ -47,6 +47,7 @@
 
 mod alloc;
 mod blocking;
+pub mod channel;
 mod coroutine;
 mod packet;
 pub mod runtime;
@@ -63,6 +64,7 @@ pub use alloc::PerWorkerAlloc;
 pub use blocking::{OsThreadPin, blocking, pin_to_os_thread};
 pub use coroutine::{Coroutine, CoroutineId, current, park, park_timeout};
 pub use lisle_macros::{main, test};
+pub use lisle_rt::Stop;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, JoinHandle, spawn};
 pub use time::{sleep, yield_now};
