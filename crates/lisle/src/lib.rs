@@ -52,6 +52,7 @@ mod coroutine;
 mod packet;
 pub mod runtime;
 mod scope;
+pub mod select;
 mod spawn;
 mod time;
 mod waiters;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::scope::ScopeData;
+use crate::select::Ended;
 
 /// The place of the result, shared by the coroutine and its handle.
 ///
@@ -13,6 +14,8 @@ use crate::scope::ScopeData;
 pub(crate) struct Packet<T> {
     result: UnsafeCell<Option<thread::Result<T>>>,
     scope: Option<Arc<ScopeData>>,
+    /// That the result is there, for those who choose.
+    pub(crate) ending: Ended,
 }
 
 // SAFETY: by the rule above `result` has one owner at a time; the value crosses threads, so it must
@@ -21,7 +24,7 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
-        Arc::new(Packet { result: UnsafeCell::new(None), scope })
+        Arc::new(Packet { result: UnsafeCell::new(None), scope, ending: Ended::new() })
     }
 
     /// Stores the result.
@@ -31,6 +34,7 @@ impl<T> Packet<T> {
     pub(crate) unsafe fn store(&self, result: thread::Result<T>) {
         // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
+        self.ending.tell();
     }
 
     /// Takes the result.
