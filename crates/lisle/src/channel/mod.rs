@@ -24,7 +24,7 @@
 //! | [`unbounded`]`()` | any number | never | while it is empty |
 //! | [`after`]`(d)`, [`at`]`(t)` | a moment, once it has come | | until then |
 //! | [`tick`]`(d)` | the last tick | | until the next tick |
-//! | [`never`]`()` | nothing | | for ever |
+//! | [`never`](fn@never)`()` | nothing | | for ever |
 //!
 //! A value that is sent while a receiver waits goes to the one that has waited longest, without
 //! being stored; and of waiting senders the one that has waited longest comes next.
