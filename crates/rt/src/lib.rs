@@ -5,15 +5,16 @@
 //! above it.
 //!
 //! ```text layers
-//! 1  config metrics section stay text mask memory line label stop    no more than a word or two
+//! 1  config metrics section stay text mask memory line label    no more than a word or two
+//! 1  stop trace    how waits end; where coroutines are
 //! 2  task carrier current stack worker poller proactor late shared    the machine
 //! 2  spare monitor slice preempt maker substitute warn    its other threads
 //! 2  rest directed signals cancel alternate    what is blocked, what strikes, and on which stack
-//! 3  wait turn parker lot request descriptor hop lend    leaving a worker, and why
+//! 3  wait suspension turn parker lot request descriptor hop lend    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
-//! 7  short waiting suspension    locks and waits for what is built on top
+//! 7  platform short waiting    locks and waits for what is built on top
 //! ```
 //!
 //! The second layer is one on purpose: a coroutine knows the carrier it runs on, the carrier its
@@ -27,6 +28,7 @@
 
 mod config;
 mod metrics;
+mod platform;
 mod short;
 mod stop;
 mod waiting;
@@ -39,13 +41,8 @@ mod stub;
 pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variables};
 pub use metrics::Metrics;
 pub use short::{ShortGuard, ShortLock};
-pub use stop::Stop;
-pub use waiting::{Ended, Waiting, Waker};
-
-#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
-use mn::{give_processor_away, suspension};
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
-use stub::{give_processor_away, suspension};
+pub use stop::{Ended, Stop};
+pub use waiting::{Waiting, Waker};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{

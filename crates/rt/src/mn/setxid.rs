@@ -63,7 +63,7 @@ unsafe extern "C" fn handler(signal: i32, info: *mut c_void, context: *mut c_voi
     // SAFETY: the kernel's own arguments.
     unsafe {
         if preempt::is_tick(info) {
-            return preempt::tick(context);
+            return preempt::tick(info, context);
         }
     }
     let Some(previous) = PREVIOUS.get() else { return };

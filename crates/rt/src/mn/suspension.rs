@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use lisle_core::Cause;
+use lisle_sys::clock;
 
 use super::current;
 use super::directed::INTERRUPT;
 use super::wait::Wait;
-use crate::waiting::Ended;
+use crate::stop::Ended;
 
 pub(crate) use super::worker::Alarm;
 
@@ -28,7 +29,7 @@ impl Suspension {
 
     #[inline]
     pub(crate) fn suspend(self, deadline: Option<Instant>) -> Ended {
-        match self.0.suspend(deadline.map(super::nanos)) {
+        match self.0.suspend(deadline.map(nanos)) {
             Cause::WAKE => Ended::Woken,
             Cause::TIMEOUT => Ended::TimedOut,
             INTERRUPT => Ended::Interrupted,
@@ -40,4 +41,10 @@ impl Suspension {
     pub(crate) fn forgo(self) {
         let _ = self.0.disarm();
     }
+}
+
+/// A moment as the waits have it, in nanoseconds of the monotonic clock.
+pub(crate) fn nanos(moment: Instant) -> u64 {
+    let left = moment.saturating_duration_since(Instant::now());
+    clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
 }
