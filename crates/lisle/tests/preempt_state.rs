@@ -184,21 +184,25 @@ impl State {
 
 type Hold = unsafe extern "C" fn(*const State, *mut State, u64);
 
-/// So many preemptions, or `LISLE_TEST_PREEMPTIONS`.
-fn wanted() -> u64 {
+/// So many preemptions within so long; or `LISLE_TEST_PREEMPTIONS`, however long that takes.
+fn wanted() -> (u64, Duration) {
     let asked = std::env::var("LISLE_TEST_PREEMPTIONS").ok();
-    asked.and_then(|number| number.parse().ok()).unwrap_or(10_000)
+    match asked.and_then(|number| number.parse().ok()) {
+        Some(number) => (number, Duration::from_hours(10)),
+        None => (10_000, Duration::from_secs(20)),
+    }
 }
 
 fn holds(hold: Hold, wide: bool) {
     assert_eq!(std::mem::offset_of!(State, control), 2376);
-    let until = Instant::now() + Duration::from_secs(20);
+    let (wanted, limit) = wanted();
+    let until = Instant::now() + limit;
     let all: Vec<_> = (0..6)
         .map(|own| {
             lisle::spawn(move || {
                 let mut random = Random::new(own);
                 let mut rounds = 0;
-                while lisle::runtime::metrics().preemptions < wanted() && Instant::now() < until {
+                while lisle::runtime::metrics().preemptions < wanted && Instant::now() < until {
                     let state = State::random(&mut random);
                     let mut found = state;
                     found.zmm = [[0; 8]; 32];
