@@ -34,7 +34,7 @@
 use std::sync::atomic::{Ordering, fence};
 
 use lisle_core::List;
-use lisle_sys::{Errno, clock};
+use lisle_sys::{Errno, thread};
 
 use super::preempt;
 use super::proactor::Proactor;
@@ -60,8 +60,9 @@ const PROGRESS: u64 = 5_000;
 #[derive(Clone, Copy, Default)]
 struct Seen {
     stretch: u32,
-    /// When this stretch was first seen, and what its OS thread had computed at the last look.
+    /// When this stretch was first seen; what its OS thread had computed then, and at the last look.
     since: u64,
+    before: u64,
     computed: u64,
     /// Ticks that were sent in this stretch.
     ticks: u32,
@@ -146,7 +147,7 @@ impl Slices {
         if worker.is_dormant() {
             return;
         }
-        let Some((stretch, thread)) = worker.stretch() else { return };
+        let Some((stretch, number)) = worker.stretch() else { return };
         let awake = worker.is_awake();
         found.asleep |= !awake;
         let seen = &mut self.seen[index];
@@ -160,12 +161,14 @@ impl Slices {
         }
         found.runs = true;
         found.changed |= stretches != 0;
-        let before = std::mem::replace(&mut seen.computed, clock::of_thread(thread));
+        let computed = thread::processor_time(number).unwrap_or(0);
+        let before = std::mem::replace(&mut seen.computed, computed);
         if stretches != 0 {
+            seen.before = seen.computed;
             return;
         }
         found.long = true;
-        let ran = now - seen.since;
+        let ran = seen.computed.saturating_sub(seen.before).min(now - seen.since);
         let computes = seen.computed.saturating_sub(before) >= PROGRESS;
         if ran < self.bound {
             return;

@@ -168,14 +168,18 @@ impl Worker {
         }
     }
 
-    /// Makes a new coroutine runnable: next if nothing else is, else after the others.
+    /// Makes a coroutine runnable that is new, or whose moment has come: next, unless another one is
+    /// to be, else after the others.
+    ///
+    /// Of many that are started one after the other the first goes first. One that is started and
+    /// waited for does not wait for hundreds that compute.
     ///
     /// # Safety
     /// As [`ready`](Self::ready).
-    pub(crate) unsafe fn ready_new(&self, task: &'static Task) {
+    pub(crate) unsafe fn ready_soon(&self, task: &'static Task) {
         // SAFETY: the caller's obligation.
         unsafe {
-            if self.lifo.load(Ordering::Relaxed).is_null() && self.ring.is_empty() {
+            if self.lifo.load(Ordering::Relaxed).is_null() {
                 self.ready(task);
             } else {
                 self.ready_last(task);
