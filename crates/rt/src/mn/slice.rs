@@ -60,7 +60,7 @@ const PROGRESS: u64 = 5_000;
 #[derive(Clone, Copy, Default)]
 struct Seen {
     stretch: u32,
-    /// When this stretch was first seen; what its OS thread had computed then, and at the last look.
+    /// When this stretch was first seen. What its OS thread had computed then, and a look ago.
     since: u64,
     before: u64,
     computed: u64,

@@ -168,8 +168,8 @@ impl Worker {
         }
     }
 
-    /// Makes a coroutine runnable that is new, or whose moment has come: next, unless another one is
-    /// to be, else after the others.
+    /// Makes a coroutine runnable that is new, or whose moment has come: next, unless another one
+    /// is to be, else after the others.
     ///
     /// Of many that are started one after the other the first goes first. One that is started and
     /// waited for does not wait for hundreds that compute.
