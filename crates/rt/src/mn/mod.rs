@@ -17,6 +17,7 @@ mod maker;
 mod mask;
 mod memory;
 mod monitor;
+mod nudge;
 mod overflow;
 mod parker;
 mod poller;
@@ -59,7 +60,7 @@ use crate::metrics::Metrics;
 use task::Task;
 
 pub use descriptor::{closed, closing};
-pub use hop::{blocking, pin, unpin};
+pub use hop::{blocking, blocking_stoppably, pin, unpin};
 pub use lend::as_carrier;
 pub use lisle_fiber::thread_id;
 pub use preempt::without_ticks;

@@ -6,6 +6,7 @@ use lisle_core::Cause;
 
 use super::current;
 use super::directed::{self, INTERRUPT};
+use super::nudge;
 use super::parker;
 use super::shared::started;
 use super::task::Task;
@@ -71,6 +72,7 @@ pub(crate) fn interrupt(sleepers: impl Iterator<Item = Sleeper> + Clone) {
     if started().is_some() && sleepers.clone().next().is_some() {
         let tasks = sleepers.map(|sleeper| sleeper.0);
         directed::look_all(tasks.clone());
-        tasks.for_each(parker::rouse);
+        tasks.clone().for_each(parker::rouse);
+        tasks.for_each(nudge::rouse);
     }
 }
