@@ -159,7 +159,7 @@ fn many_run_under_one_and_leave_in_any_order() {
                         for _ in 0..(index * 7) % 10 {
                             token.run(lisle::yield_now);
                         }
-                        if index % 2 == 0 {
+                        if index.is_multiple_of(2) {
                             lisle::sleep(LONG)
                         }
                         stopped()

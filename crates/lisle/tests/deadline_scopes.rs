@@ -17,17 +17,20 @@ use util::{everywhere, hush_panics_on_purpose, within};
 const LONG: Duration = Duration::from_secs(1000);
 const SHORT: Duration = Duration::from_millis(5);
 
-/// The same on a coroutine and on an OS thread.
-fn on_both(body: fn()) {
-    everywhere(move || {
-        body();
-        within("on an OS thread", util::LIMIT, move || thread::spawn(body).join().unwrap());
-    });
+/// The same on a coroutine and on an OS thread. A macro, since a test is known by its closure.
+macro_rules! on_both {
+    ($body:block) => {
+        everywhere(|| {
+            fn body() $body
+            body();
+            within("on an OS thread", util::LIMIT, || thread::spawn(body).join().unwrap());
+        });
+    };
 }
 
 #[test]
 fn nobody_is_to_stop_by_default() {
-    on_both(|| {
+    on_both!({
         assert_eq!(stopped(), None);
         assert_eq!(deadline(LONG, stopped), None);
         assert_eq!(deadline(Duration::MAX, stopped), None);
@@ -39,7 +42,7 @@ fn nobody_is_to_stop_by_default() {
 
 #[test]
 fn the_nearest_deadline_rules() {
-    on_both(|| {
+    on_both!({
         let began = Instant::now();
         let inner = deadline(SHORT, || deadline(LONG, || (lisle::sleep(LONG), stopped())));
         assert_eq!(inner.1, Some(Stop::TimedOut), "an inner one does not lengthen an outer one");
@@ -54,7 +57,7 @@ fn the_nearest_deadline_rules() {
 
 #[test]
 fn deadlines_past_and_far() {
-    on_both(|| {
+    on_both!({
         assert_eq!(deadline(Duration::ZERO, stopped), Some(Stop::TimedOut));
         let past = Instant::now();
         thread::sleep(Duration::from_millis(1));
@@ -70,7 +73,7 @@ fn deadlines_past_and_far() {
 
 #[test]
 fn a_mask_hides_what_is_around_it() {
-    on_both(|| {
+    on_both!({
         let token = CancelToken::new();
         token.cancel();
         token.run(|| {
@@ -95,14 +98,17 @@ fn a_mask_hides_what_is_around_it() {
 
 #[test]
 fn panics_end_them() {
-    on_both(|| {
+    on_both!({
         hush_panics_on_purpose();
         let token = CancelToken::new();
         token.cancel();
-        let scopes: [&dyn Fn(&dyn Fn()); 3] =
-            [&|f| deadline(Duration::ZERO, f), &|f| masked(f), &|f| token.run(f)];
-        for scope in scopes {
-            let body = AssertUnwindSafe(|| scope(&|| panic!("on purpose")));
+        let panics = || panic!("on purpose");
+        for which in 0..3 {
+            let body = AssertUnwindSafe(|| match which {
+                0 => deadline(Duration::ZERO, panics),
+                1 => masked(panics),
+                _ => token.run(panics),
+            });
             panic::catch_unwind(body).unwrap_err();
             assert_eq!(stopped(), None);
         }
@@ -116,7 +122,7 @@ fn panics_end_them() {
 
 #[test]
 fn what_is_spawned_is_not_under_it() {
-    on_both(|| {
+    on_both!({
         let there = deadline(Duration::ZERO, || lisle::spawn(stopped));
         assert_eq!(there.join().unwrap(), None);
         let there = deadline(Duration::ZERO, || thread::spawn(stopped));
@@ -148,7 +154,7 @@ fn coroutines_that_run_in_turn_have_their_own() {
 
 #[test]
 fn park_returns() {
-    on_both(|| {
+    on_both!({
         deadline(SHORT, || {
             while stopped().is_none() {
                 lisle::park();
@@ -196,7 +202,7 @@ fn pinned_coroutines_park_and_sleep_under_them() {
 
 #[test]
 fn sleeps_are_cancelled() {
-    on_both(|| {
+    on_both!({
         let token = CancelToken::new();
         let theirs = token.clone();
         let canceller = lisle::spawn(move || theirs.cancel());
@@ -232,7 +238,7 @@ fn sleeps_of_std_are_cut_short() {
 
 #[test]
 fn join_fails_and_the_coroutine_goes_on() {
-    on_both(|| {
+    on_both!({
         let (go, told) = mpsc::channel::<()>();
         let (answer, answers) = mpsc::channel();
         let handle = lisle::spawn(move || {
@@ -257,7 +263,7 @@ fn join_fails_and_the_coroutine_goes_on() {
 
 #[test]
 fn join_under_a_deadline_that_does_not_come() {
-    on_both(|| {
+    on_both!({
         hush_panics_on_purpose();
         assert_eq!(deadline(LONG, || lisle::spawn(|| 7).join()).unwrap(), 7);
         let late = lisle::spawn(|| {
@@ -272,7 +278,7 @@ fn join_under_a_deadline_that_does_not_come() {
 
 #[test]
 fn a_scope_ends_after_its_coroutines() {
-    on_both(|| {
+    on_both!({
         let mut done = 0;
         deadline(Duration::ZERO, || {
             lisle::scope(|scope| {
@@ -288,7 +294,7 @@ fn a_scope_ends_after_its_coroutines() {
 
 #[test]
 fn locks_of_std_go_on_waiting() {
-    on_both(|| {
+    on_both!({
         let token = CancelToken::new();
         let shared = Arc::new((Mutex::new(0), Condvar::new(), Barrier::new(2)));
         let (theirs, canceller) = (Arc::clone(&shared), token.clone());

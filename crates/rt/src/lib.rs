@@ -9,7 +9,7 @@
 //! 1  stop extent    why and until when to wait
 //! 2  task carrier current stack worker poller proactor late shared    the machine
 //! 2  spare monitor slice preempt maker substitute warn    its other threads
-//! 2  rest directed signals cancel alternate nudge    what is blocked, what strikes, and on which stack
+//! 2  rest directed signals cancel alternate nudge    what is blocked, what strikes, on which stack
 //! 3  wait turn parker lot request descriptor hop lend    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks

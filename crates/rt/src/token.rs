@@ -16,8 +16,8 @@
 //! A member that is taken out may be told after it has left: headers of coroutines, and seats of
 //! threads, are never freed, and looking in vain does no harm.
 //!
-//! Children are cancelled after their parent, without recursion. A child keeps its parent alive, not
-//! the other way round.
+//! Children are cancelled after their parent, without recursion. A child keeps its parent alive,
+//! not the other way round.
 //!
 //! # Rejected
 //!

@@ -10,12 +10,12 @@
 //!   handler   a stop is due, and the next instruction enters the kernel: skipped, EINTR
 //! ```
 //!
-//! The handler has `SA_RESTART`, so a call that it interrupts is begun again: the kernel has set the
-//! registers back, and the next instruction is `syscall`. It is also that just before the call
-//! begins, and then not to begin it is as right. Where the kernel does not begin it again, it fails
-//! with `EINTR` by itself. A signal that strikes at any other instruction does nothing, and the next
-//! one follows. Only calls that wait are skipped ([`WAITING`]), since a function of the C library
-//! may make others, which nobody expects to fail so.
+//! The handler has `SA_RESTART`, so a call that it interrupts is begun again: the kernel has set
+//! the registers back, and the next instruction is `syscall`. It is also that just before the call
+//! begins, and then not to begin it is as right. Where the kernel does not begin it again, it
+//! fails with `EINTR` by itself. A signal that strikes at any other instruction does nothing, and
+//! the next one follows. Only calls that wait are skipped ([`WAITING`]), since a function of the C
+//! library may make others, which nobody expects to fail so.
 //!
 //! | `Task::nudge` | meaning |
 //! |---|---|
@@ -203,8 +203,8 @@ pub(crate) unsafe fn is_nudge(info: *const libc::siginfo_t) -> bool {
     unsafe { (*info).si_code == libc::SI_TIMER && info.cast::<usize>().add(3).read() == MAGIC }
 }
 
-/// Ends the call that the coroutine is about to make, or to begin again, if it is to stop. Called by
-/// the handler.
+/// Ends the call that the coroutine is about to make, or to begin again, if it is to stop. Called
+/// by the handler.
 pub(crate) fn strike(task: &Task, at: Interrupted) {
     if task.nudge.load(Ordering::Relaxed) == 0 || extent::stopped().is_none() {
         return;
