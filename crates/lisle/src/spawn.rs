@@ -9,6 +9,7 @@ use std::thread;
 use lisle_rt::{Runtime, TaskRef};
 
 use crate::coroutine::Coroutine;
+use crate::inherit::Inherited;
 use crate::packet::Packet;
 use crate::runtime;
 use crate::scope::ScopeData;
@@ -16,7 +17,8 @@ use crate::scope::ScopeData;
 /// Starts a coroutine that runs `f`.
 ///
 /// The bounds are those of [`std::thread::spawn`], for the same reasons: the coroutine may outlive
-/// its creator and may run on any OS thread. Dropping the handle lets it run on alone.
+/// its creator and may run on any OS thread. Dropping the handle lets it run on alone. It inherits
+/// the [`Scoped`](crate::Scoped) values of its creator.
 ///
 /// ```
 /// let handle = lisle::spawn(|| 6 * 7);
@@ -107,8 +109,9 @@ impl Builder {
         }
         let packet = Packet::new(scope);
         let theirs = Arc::clone(&packet);
+        let inherited = Inherited::of_caller();
         let body = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(f));
+            let result = panic::catch_unwind(AssertUnwindSafe(|| inherited.run(f)));
             // SAFETY: the coroutine stores its result once, here.
             unsafe { theirs.store(result) };
         };
