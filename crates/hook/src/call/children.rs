@@ -72,7 +72,7 @@ unsafe extern "C-unwind" fn waitid(
         };
         match ended {
             Readable::Yes => {}
-            Readable::Interrupted => return outcome(Err(Errno::INTR)) as i32,
+            Readable::Interrupted(errno) => return outcome(Err(errno)) as i32,
             Readable::Never => return lisle_rt::blocking(|| call(options)),
         }
     }
@@ -94,7 +94,7 @@ fn waiting(pid: pid_t, options: i32, call: impl Fn(i32) -> pid_t) -> pid_t {
         }
         match wait_for_end(pid) {
             Readable::Yes => {}
-            Readable::Interrupted => return outcome(Err(Errno::INTR)) as pid_t,
+            Readable::Interrupted(errno) => return outcome(Err(errno)) as pid_t,
             Readable::Never => return lisle_rt::blocking(|| call(options)),
         }
     }

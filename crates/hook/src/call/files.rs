@@ -23,6 +23,7 @@ use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts::{self, Kind, Reading};
 use crate::gate::Gate;
+use crate::stop::may_begin;
 use crate::transfer::Vectors;
 
 /// Bytes that are copied in place at most: it takes some ten microseconds.
@@ -255,8 +256,8 @@ unsafe fn read_slow(
         // SAFETY: the caller's obligation.
         match unsafe { request::perform(|| Entry::read(file.fd, iov, count, offset, 0), None) } {
             Some(Performed::Interrupted) if cancel::is_cancelled() => break,
-            // Disks are not interrupted.
-            Some(Performed::Interrupted | Performed::Done(Err(Errno::INTR))) => {}
+            // Disks are not interrupted, but the wait for them is.
+            Some(Performed::Interrupted | Performed::Done(Err(Errno::INTR))) => may_begin()?,
             // It would wait after all.
             None | Some(Performed::TimedOut | Performed::Done(Err(Errno::AGAIN))) => break,
             Some(Performed::Done(result)) => return result,

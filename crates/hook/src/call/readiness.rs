@@ -112,8 +112,11 @@ unsafe fn poll_until(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
-            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
-            Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(true) {
+                    return Some(Err(errno));
+                }
+            }
             // What came in time counts, however late this coroutine runs.
             // SAFETY: the caller's obligation.
             Ended::TimedOut => return Some(unsafe { sys::poll_now(fds, count) }),
@@ -236,8 +239,11 @@ unsafe fn epoll_wait_suspending(
         }
         match descriptor.wait(Direction::Read, ticks, deadline) {
             Ended::Ready => {}
-            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
-            Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(true) {
+                    return Some(Err(errno));
+                }
+            }
             Ended::TimedOut => return Some(look()),
             Ended::Closed(_) | Ended::Unpollable(_) => return None,
         }
@@ -263,8 +269,8 @@ pub(super) unsafe fn with_mask<R>(mask: *const sigset_t, call: impl FnOnce() -> 
 pub(super) enum Readable {
     /// It is.
     Yes,
-    /// A signal came, and what waits is not to be restarted.
-    Interrupted,
+    /// By this error: a signal came, and what waits is not to be restarted, or a stop.
+    Interrupted(Errno),
     /// It cannot be waited for.
     Never,
 }
@@ -278,8 +284,12 @@ pub(super) fn wait_readable(fd: i32) -> Readable {
             return Readable::Yes;
         }
         match descriptor.wait(Direction::Read, ticks, None) {
-            Ended::Interrupted if signals::interrupts(false) => return Readable::Interrupted,
-            Ended::Ready | Ended::TimedOut | Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(false) {
+                    return Readable::Interrupted(errno);
+                }
+            }
+            Ended::Ready | Ended::TimedOut => {}
             Ended::Closed(_) | Ended::Unpollable(_) => return Readable::Never,
         }
     }

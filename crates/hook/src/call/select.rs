@@ -148,8 +148,11 @@ unsafe fn wait(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
-            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
-            Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(true) {
+                    return Some(Err(errno));
+                }
+            }
             // What came in time counts, however late this coroutine runs.
             // SAFETY: as above.
             Ended::TimedOut => return Some(unsafe { look(count, words, &sets, &asked, true) }),
