@@ -2,7 +2,9 @@
 
 use std::cell::UnsafeCell;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::task;
 use std::thread;
 
 use lisle_rt::{Ended, ShortLock, Stop, Waiting, Waker};
@@ -20,11 +22,16 @@ pub(crate) struct Packet<T> {
 }
 
 /// Whether there is a result, for a handle that is to stop waiting.
-#[derive(Clone, Copy)]
 enum Stored {
     /// Not yet; whom to wake then.
-    No(Option<Waker>),
+    No(Option<Whom>),
     Yes,
+}
+
+/// Who has the handle and waits.
+enum Whom {
+    Waiter(Waker),
+    Future(task::Waker),
 }
 
 // SAFETY: by the rule above `result` has one owner at a time; the value crosses threads, so it must
@@ -45,8 +52,13 @@ impl<T> Packet<T> {
         // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
         let before = mem::replace(&mut *self.stored.lock(), Stored::Yes);
-        if let Stored::No(Some(waker)) = before {
-            waker.wake();
+        match before {
+            Stored::No(Some(Whom::Waiter(waker))) => _ = waker.wake(),
+            // Code of an executor. Its panic was reported, and is nothing that anybody waits for.
+            Stored::No(Some(Whom::Future(waker))) => {
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
+            Stored::No(None) | Stored::Yes => {}
         }
     }
 
@@ -59,8 +71,8 @@ impl<T> Packet<T> {
             let waiting = Waiting::begin();
             let is_stored = {
                 let mut stored = self.stored.lock();
-                if let Stored::No(waker) = &mut *stored {
-                    *waker = Some(waiting.waker());
+                if let Stored::No(whom) = &mut *stored {
+                    *whom = Some(Whom::Waiter(waiting.waker()));
                 }
                 matches!(*stored, Stored::Yes)
             };
@@ -74,10 +86,21 @@ impl<T> Packet<T> {
         }
     }
 
+    /// Whether there is a result; if not, `waker` is woken once there is.
+    pub(crate) fn is_stored_or_wake(&self, waker: &task::Waker) -> bool {
+        // Cloned and dropped without the lock: both are code of an executor.
+        let mut whom = Some(Whom::Future(waker.clone()));
+        let mut stored = self.stored.lock();
+        let Stored::No(place) = &mut *stored else { return true };
+        mem::swap(place, &mut whom);
+        drop(stored);
+        false
+    }
+
     /// Takes the result.
     ///
     /// # Safety
-    /// The coroutine has ended and the caller is the only handle.
+    /// The coroutine has ended, or there is a result, and the caller is the only handle.
     pub(crate) unsafe fn take(&self) -> thread::Result<T> {
         // SAFETY: by the rule on the type the handle alone touches the result now.
         unsafe { (*self.result.get()).take() }.expect("an ended coroutine left its result")
@@ -90,7 +113,7 @@ impl<T> Drop for Packet<T> {
     fn drop(&mut self) {
         let unhandled_panic = matches!(self.result.get_mut(), Some(Err(_)));
         let result = self.result.get_mut().take();
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(result))).is_err() {
+        if panic::catch_unwind(AssertUnwindSafe(|| drop(result))).is_err() {
             eprintln!("fatal runtime error: the result of a coroutine panicked on drop, aborting");
             std::process::abort();
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::task;
 use std::thread;
 
 use lisle_rt::{Runtime, TaskRef};
@@ -191,6 +192,15 @@ impl<T> Joiner<T> {
         unsafe { self.packet.take() }
     }
 
+    /// The result if there is one; otherwise `waker` is woken once there is.
+    pub(crate) fn take_or_wake(self, waker: &task::Waker) -> Result<thread::Result<T>, Self> {
+        if !self.packet.is_stored_or_wake(waker) {
+            return Err(self);
+        }
+        // SAFETY: it is there, and this is the only handle, as in `join`.
+        Ok(unsafe { self.packet.take() })
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         match &self.native {
             Native::Task(task) => task.is_over(),
@@ -232,6 +242,10 @@ impl<T> JoinHandle<T> {
     /// A handle to the coroutine itself.
     pub fn coroutine(&self) -> &Coroutine {
         self.0.coroutine()
+    }
+
+    pub(crate) fn into_joiner(self) -> Joiner<T> {
+        self.0
     }
 }
 
