@@ -17,35 +17,44 @@ use crate::real::set_errno;
 #[inline]
 pub(crate) fn may_begin() -> Result<(), Errno> {
     match lisle_rt::stopped() {
-        Some(stop) if lisle_rt::signals::on_coroutine() => Err(Errno(stop.errno())),
+        Some(stop) if lisle_rt::can_suspend() => Err(Errno(stop.errno())),
         _ => Ok(()),
     }
 }
 
-/// What a function of C's returns when it fails and tells why in `errno`.
+/// What a call returns that fails by an error.
 pub(crate) trait Failure {
-    const FAILURE: Self;
+    fn fail(errno: Errno) -> Self;
 }
 
 impl Failure for i32 {
-    const FAILURE: i32 = -1;
+    fn fail(errno: Errno) -> i32 {
+        set_errno(errno);
+        -1
+    }
 }
 
 impl Failure for isize {
-    const FAILURE: isize = -1;
+    fn fail(errno: Errno) -> isize {
+        set_errno(errno);
+        -1
+    }
 }
 
 impl<T> Failure for *mut T {
-    const FAILURE: *mut T = ptr::null_mut();
+    fn fail(errno: Errno) -> *mut T {
+        set_errno(errno);
+        ptr::null_mut()
+    }
+}
+
+impl Failure for Result<usize, Errno> {
+    fn fail(errno: Errno) -> Self {
+        Err(errno)
+    }
 }
 
 /// Makes a call that may wait on a spare carrier, unless the caller is to stop.
 pub(crate) fn elsewhere<R: Failure>(call: impl FnOnce() -> R) -> R {
-    match may_begin() {
-        Ok(()) => lisle_rt::blocking(call),
-        Err(errno) => {
-            set_errno(errno);
-            R::FAILURE
-        }
-    }
+    may_begin().map_or_else(R::fail, |()| lisle_rt::blocking(call))
 }

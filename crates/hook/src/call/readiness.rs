@@ -6,6 +6,7 @@ use lisle_rt::signals;
 use lisle_sys::{Errno, clock, fd as sys, syscall};
 
 use crate::real::{outcome, real};
+use crate::stop::{elsewhere, may_begin};
 
 /// What the write direction's events are about.
 pub(super) const WRITE: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
@@ -27,9 +28,7 @@ unsafe extern "C-unwind" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) 
     // SAFETY: the caller's obligation.
     match unsafe { poll_until(fds, count as usize, deadline) } {
         Some(result) => outcome(result) as i32,
-        None => lisle_rt::blocking(
-            || real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32),
-        ),
+        None => elsewhere(|| real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32)),
     }
 }
 
@@ -67,7 +66,7 @@ unsafe extern "C-unwind" fn ppoll(
     // SAFETY: the caller's obligation.
     match unsafe { poll_until(fds, count as usize, deadline) } {
         Some(result) => outcome(result) as i32,
-        None => lisle_rt::blocking(plain),
+        None => elsewhere(plain),
     }
 }
 
@@ -82,6 +81,9 @@ unsafe fn poll_until(
 ) -> Option<Result<usize, Errno>> {
     if count > MOST {
         return None;
+    }
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
     }
     let mut interests = Vec::with_capacity(count * 2);
     loop {
@@ -223,6 +225,9 @@ unsafe fn epoll_wait_suspending(
 ) -> Option<Result<usize, Errno>> {
     if !lisle_rt::begin_io() || nanos == Some(0) || count <= 0 {
         return None;
+    }
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
     }
     let descriptor = Descriptor::new(fd)?;
     let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));
