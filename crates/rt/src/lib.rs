@@ -15,7 +15,7 @@
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
 //! 7  short waiting suspension    locks and waits for what is built on top
-//! 8  token    stopping others
+//! 8  token stops    stopping others
 //! ```
 //!
 //! The second layer is one on purpose: a coroutine knows the carrier it runs on, the carrier its
@@ -32,6 +32,7 @@ mod extent;
 mod metrics;
 mod short;
 mod stop;
+mod stops;
 mod token;
 mod waiting;
 
@@ -45,6 +46,7 @@ pub use extent::{deadline, deadline_at, is_stoppable, masked, stopped};
 pub use metrics::Metrics;
 pub use short::{ShortGuard, ShortLock};
 pub use stop::Stop;
+pub use stops::Stops;
 pub use token::{Reason, Token, Watch};
 pub use waiting::{Ended, Waiting, Waker, park_thread};
 
