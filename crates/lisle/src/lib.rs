@@ -60,6 +60,7 @@ mod blocking;
 mod cancel;
 mod coroutine;
 mod deadline;
+mod family;
 mod future;
 mod inherit;
 mod locals;

@@ -9,7 +9,7 @@ use std::thread;
 
 use lisle_rt::{Ended, ShortLock, Stop, Waiting, Waker};
 
-use crate::scope::ScopeData;
+use crate::family::ScopeData;
 
 /// The place of the result, shared by the coroutine and its handle.
 ///
@@ -42,6 +42,11 @@ impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
         let stored = ShortLock::new(Stored::No(None));
         Arc::new(Packet { result: UnsafeCell::new(None), stored, scope })
+    }
+
+    /// The scope that it is in.
+    pub(crate) fn scope(&self) -> Option<&ScopeData> {
+        self.scope.as_deref()
     }
 
     /// Stores the result.

@@ -10,10 +10,10 @@ use std::thread;
 use lisle_rt::{Runtime, TaskRef};
 
 use crate::coroutine::Coroutine;
+use crate::family::ScopeData;
 use crate::inherit::Inherited;
 use crate::packet::Packet;
 use crate::runtime;
-use crate::scope::ScopeData;
 
 /// Starts a coroutine that runs `f`.
 ///
@@ -112,7 +112,10 @@ impl Builder {
         let theirs = Arc::clone(&packet);
         let inherited = Inherited::of_caller();
         let body = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(|| inherited.run(f)));
+            let result = panic::catch_unwind(AssertUnwindSafe(|| match theirs.scope() {
+                None => inherited.run(f),
+                Some(scope) => inherited.run(|| scope.run_child(f)),
+            }));
             // SAFETY: the coroutine stores its result once, here.
             unsafe { theirs.store(result) };
         };
