@@ -71,6 +71,7 @@ mod scope;
 mod span;
 mod spawn;
 mod time;
+mod waiters;
 
 // Linked for its symbols alone.
 #[cfg(feature = "hooks")]
