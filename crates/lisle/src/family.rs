@@ -32,10 +32,9 @@ use crate::coroutine::{self, Coroutine};
 
 /// What a scope waits for, tells its coroutines, and is known by.
 pub(crate) struct ScopeData {
-    /// Coroutines whose packet still exists. The
-    /// owner alone waits for it to fall to zero; whoever takes it there wakes the owner. Release on
-    /// the decrement and Acquire on the owner's load make everything the coroutines did visible to
-    /// the owner.
+    /// Coroutines whose packet still exists. The owner alone waits for it to fall to zero; whoever
+    /// takes it there wakes the owner. Release on the decrement and Acquire on the owner's load make
+    /// everything the coroutines did visible to the owner.
     running: AtomicUsize,
     /// All that were ever started, refused ones included.
     started: AtomicUsize,

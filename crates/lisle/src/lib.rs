@@ -70,6 +70,7 @@ mod scope;
 #[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
 mod span;
 mod spawn;
+pub mod sync;
 mod time;
 mod waiters;
 
