@@ -36,7 +36,7 @@ pub(crate) struct ScopeData {
     /// takes it there wakes the owner. Release on the decrement and Acquire on the owner's load make
     /// everything the coroutines did visible to the owner.
     running: AtomicUsize,
-    /// All that were ever started, refused ones included.
+    /// All that were ever started, for dumps.
     started: AtomicUsize,
     /// | value | meaning | set by |
     /// |---|---|---|
@@ -160,6 +160,10 @@ impl ScopeData {
     pub(crate) fn started(&self) {
         // Cannot overflow: each counted coroutine has an allocation of its own.
         self.running.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that is counted was not refused for want of memory.
+    pub(crate) fn granted(&self) {
         self.started.fetch_add(1, Ordering::Relaxed);
     }
 

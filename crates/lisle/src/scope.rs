@@ -68,6 +68,10 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         Scope { data: Arc::clone(open.data()), scope: PhantomData, env: PhantomData }
     }
 
+    pub(crate) fn data(&self) -> &ScopeData {
+        &self.data
+    }
+
     /// Starts a coroutine in the scope.
     ///
     /// # Panics

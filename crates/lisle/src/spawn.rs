@@ -119,12 +119,16 @@ impl Builder {
             // SAFETY: the coroutine stores its result once, here.
             unsafe { theirs.store(result) };
         };
-        match runtime::current_or_start() {
+        let joiner = match runtime::current_or_start() {
             // SAFETY: the caller's obligation.
-            Some(rt) => unsafe { self.start_task(rt, body, packet) },
+            Some(rt) => unsafe { self.start_task(rt, body, packet)? },
             // SAFETY: the caller's obligation.
-            None => unsafe { self.start_thread(body, packet) },
+            None => unsafe { self.start_thread(body, packet)? },
+        };
+        if let Some(scope) = joiner.packet.scope() {
+            scope.granted();
         }
+        Ok(joiner)
     }
 
     /// M:N mode.
