@@ -111,7 +111,7 @@ impl Semaphore {
     /// Takes several permits if there are so many and nobody waits for one.
     pub fn try_acquire_many(&self, count: usize) -> Option<Permit<'_>> {
         let taken = self.0.lock().take(count);
-        taken.then_some(Permit { semaphore: self, count })
+        taken.then(|| Permit { semaphore: self, count })
     }
 
     /// Waits for a permit for at most `timeout`; none if there was none in that time.
