@@ -10,7 +10,7 @@ use std::ptr;
 
 use lisle_sys::Errno;
 
-use crate::real::set_errno;
+use crate::real::{errno, set_errno};
 
 /// # Errors
 /// That of the stop, if the caller is to stop.
@@ -25,12 +25,19 @@ pub(crate) fn may_begin() -> Result<(), Errno> {
 /// What a call returns that fails by an error.
 pub(crate) trait Failure {
     fn fail(errno: Errno) -> Self;
+
+    /// Whether it tells of a call that a signal has interrupted.
+    fn is_interrupted(&self) -> bool;
 }
 
 impl Failure for i32 {
     fn fail(errno: Errno) -> i32 {
         set_errno(errno);
         -1
+    }
+
+    fn is_interrupted(&self) -> bool {
+        *self == -1 && errno() == Errno::INTR
     }
 }
 
@@ -39,6 +46,10 @@ impl Failure for isize {
         set_errno(errno);
         -1
     }
+
+    fn is_interrupted(&self) -> bool {
+        *self == -1 && errno() == Errno::INTR
+    }
 }
 
 impl<T> Failure for *mut T {
@@ -46,15 +57,33 @@ impl<T> Failure for *mut T {
         set_errno(errno);
         ptr::null_mut()
     }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_null() && errno() == Errno::INTR
+    }
 }
 
 impl Failure for Result<usize, Errno> {
     fn fail(errno: Errno) -> Self {
         Err(errno)
     }
+
+    fn is_interrupted(&self) -> bool {
+        *self == Err(Errno::INTR)
+    }
 }
 
-/// Makes a call that may wait on a spare carrier, unless the caller is to stop.
+/// Makes a call that may wait on a spare carrier, unless the caller is to stop, and until then.
 pub(crate) fn elsewhere<R: Failure>(call: impl FnOnce() -> R) -> R {
-    may_begin().map_or_else(R::fail, |()| lisle_rt::blocking(call))
+    if !lisle_rt::is_stoppable() || !lisle_rt::can_suspend() {
+        return lisle_rt::blocking(call);
+    }
+    if let Err(errno) = may_begin() {
+        return R::fail(errno);
+    }
+    let result = lisle_rt::blocking_stoppably(call);
+    match may_begin() {
+        Err(errno) if result.is_interrupted() => R::fail(errno),
+        _ => result,
+    }
 }

@@ -93,12 +93,8 @@ impl Operation {
         facts::is_nonblocking(self.fd, &self.descriptor)
     }
 
-    /// To be asked before anything is done: fails if the caller is to stop, also if it would not
-    /// have to wait, so that loops end. What the user set not to block is left alone: whoever does
-    /// that has a loop of its own, which waits elsewhere.
-    ///
-    /// # Errors
-    /// That of the stop.
+    /// Fails if the caller is to stop, also if it would not have to wait, so that loops end. Not
+    /// for what the user set not to block, which waits elsewhere.
     #[inline]
     pub(crate) fn begin(&self) -> Result<(), Errno> {
         match lisle_rt::stopped() {

@@ -1,8 +1,8 @@
 //! Time limits for whatever is called: [`deadline`], [`masked`], [`stopped`].
 //!
 //! No function of std has to know of them, and no argument is passed on: what the calling code is
-//! under is known to the runtime, and every wait asks. See [`deadline`] for what a stop does to each
-//! kind of call; that of a [`CancelToken`](crate::CancelToken) does the same by another error.
+//! under is known to the runtime, and every wait asks. See [`deadline`] for what a stop does to
+//! each kind of call; that of a [`CancelToken`](crate::CancelToken) does the same by another error.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ use lisle_rt::Stop;
 /// | [`sleep`](crate::sleep), [`std::thread::sleep`] | return, as if the time had passed |
 /// | [`park`](crate::park) | returns, as it may for no reason |
 /// | [`JoinHandle::join`](crate::JoinHandle::join) | fails with a [`Stop`] as its payload |
-/// | locks, conditions, `Barrier`, `mpsc` of std; joining its threads; [`std::thread::park`] | go on |
+/// | locks, `Barrier`, `mpsc` of std, joining its threads, [`std::thread::park`] | go on |
 /// | `close`, removing and renaming files, other calls by path | are made |
 /// | writes to the standard output and error | are made, since `println!` panics on errors |
 /// | descriptors that the program set not to block | are left alone |

@@ -16,8 +16,8 @@
 //! A member that is taken out may be told after it has left: headers of coroutines, and seats of
 //! threads, are never freed, and looking in vain does no harm.
 //!
-//! Children are cancelled after their parent, without recursion. A child keeps its parent alive, not
-//! the other way round.
+//! Children are cancelled after their parent, without recursion. A child keeps its parent alive,
+//! not the other way round.
 //!
 //! # Rejected
 //!
@@ -34,10 +34,10 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 use crate::extent;
+use crate::platform::{Sleeper, interrupt};
 use crate::short::ShortLock;
-use crate::stop::Stop;
-use crate::suspension::{Sleeper, interrupt};
-use crate::waiting::{Ended, Seat, Seated, Waiting, Waker};
+use crate::stop::{Ended, Stop};
+use crate::waiting::{Seat, Seated, Waiting, Waker};
 
 /// Why a token was cancelled, as its canceller tells.
 pub type Reason = Arc<dyn Error + Send + Sync>;

@@ -92,7 +92,7 @@ unsafe fn accept_waiting(
     let result = operation.run(|fd| turn.accept_if_ready(fd, || accept(fd)));
     if result == Err(BLOCK) {
         // The count keeps coroutines from taking this for a listener of theirs alone.
-        return Some(lisle_rt::blocking(|| turn.accept_blocking(|| accept(fd))));
+        return Some(elsewhere(|| turn.accept_blocking(|| accept(fd))));
     }
     Some(operation.accepted(result, flags))
 }
