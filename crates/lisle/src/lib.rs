@@ -58,6 +58,7 @@
 mod alloc;
 mod blocking;
 mod cancel;
+pub mod channel;
 mod coroutine;
 mod deadline;
 mod dump;
