@@ -5,8 +5,9 @@ use std::fmt;
 
 use crate::family::{self, SeenChild, SeenScope};
 
-/// What waits for what: the open [scopes](crate::scope()) and [groups](crate::Group) of the process,
-/// each with the coroutines in it that run, and below those the scopes that they have opened.
+/// What waits for what: the open [scopes](crate::scope()) and [groups](crate::Group) of the
+/// process, each with the coroutines in it that run, and below those the scopes that they have
+/// opened.
 ///
 /// ```text
 /// try_all (at most 8) of coroutine 3 "server": 2 running, 0 to begin, 41 ended

@@ -1,21 +1,19 @@
 //! Who belongs to whom: the open scopes, and the coroutines that run in each.
 //!
 //! ```text
-//!   SCOPES ---> data of a scope ---> data of another          in the order of opening, from the last
-//!                 |        ^
-//!              children    | opener: the child that opened it
-//!                 v        |
-//!               child --- child                               on the stack of the coroutine itself
+//!   SCOPES ---> data of a scope ---> data of another          in the order of opening, from the
+//!   last |        ^ children    | opener: the child that opened it v        | child --- child
+//!   on the stack of the coroutine itself
 //! ```
 //!
 //! A scope is one for three purposes, which is why this is a layer of its own below
-//! [`scope`](crate::scope()) and [`Group`](crate::Group): its owner waits until all have ended; what
-//! the owner is to stop for, they are to stop for; and a dump shows the tree.
+//! [`scope`](crate::scope()) and [`Group`](crate::Group): its owner waits until all have ended;
+//! what the owner is to stop for, they are to stop for; and a dump shows the tree.
 //!
-//! The tree costs nothing that grows: a scope is linked into a list when it opens and taken out when
-//! it closes; a coroutine links a record on its own stack, from the call of its function to the
-//! return. So those that have ended are a number, and a scope that starts coroutines for ever does
-//! not become larger.
+//! The tree costs nothing that grows: a scope is linked into a list when it opens and taken out
+//! when it closes; a coroutine links a record on its own stack, from the call of its function to
+//! the return. So those that have ended are a number, and a scope that starts coroutines for ever
+//! does not become larger.
 //!
 //! Rejected: a list of the handles of all coroutines in the scope, which a server's would fill; and
 //! finding the opener by comparing identities, which takes a look at all scopes for each.
@@ -33,8 +31,8 @@ use crate::coroutine::{self, Coroutine};
 /// What a scope waits for, tells its coroutines, and is known by.
 pub(crate) struct ScopeData {
     /// Coroutines whose packet still exists. The owner alone waits for it to fall to zero; whoever
-    /// takes it there wakes the owner. Release on the decrement and Acquire on the owner's load make
-    /// everything the coroutines did visible to the owner.
+    /// takes it there wakes the owner. Release on the decrement and Acquire on the owner's load
+    /// make everything the coroutines did visible to the owner.
     running: AtomicUsize,
     /// All that were ever started, for dumps.
     started: AtomicUsize,

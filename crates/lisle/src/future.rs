@@ -18,8 +18,8 @@ use crate::spawn::{JoinHandle, Joiner};
 /// Waits for a future on the calling coroutine or OS thread, and polls it there.
 ///
 /// A coroutine is suspended meanwhile, so any number of them may each wait for a future of their
-/// own. The future may be one of any executor that runs elsewhere. What blocks in it (a lock of std,
-/// a read) suspends the coroutine too, and is no mistake.
+/// own. The future may be one of any executor that runs elsewhere. What blocks in it (a lock of
+/// std, a read) suspends the coroutine too, and is no mistake.
 ///
 /// Futures know nothing of [deadlines](crate::deadline()): the wait for one goes on when a stop is
 /// due, as that for a lock does. Calls that the future makes when it is polled are stopped.
@@ -99,8 +99,8 @@ impl Wake for Signal {
 /// The result of a coroutine as a future; what a [`JoinHandle`] becomes when it is awaited.
 ///
 /// It is ready once the coroutine's function has returned or panicked; destructors of the
-/// coroutine's thread-locals may still be running, which [`JoinHandle::join`] waits for. Dropping it
-/// lets the coroutine run on alone.
+/// coroutine's thread-locals may still be running, which [`JoinHandle::join`] waits for. Dropping
+/// it lets the coroutine run on alone.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct JoinFuture<T>(Option<Joiner<T>>);
 

@@ -2,8 +2,8 @@
 //! trace.
 //!
 //! Every way to start a coroutine comes through here, so that none can forget something. A deadline
-//! or cancellation is not among it: those who are in a scope have their starter's, others have none,
-//! so that is the scope's affair.
+//! or cancellation is not among it: those who are in a scope have their starter's, others have
+//! none, so that is the scope's affair.
 
 use crate::locals::Values;
 use crate::span::Trace;

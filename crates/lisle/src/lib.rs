@@ -70,6 +70,7 @@ mod locals;
 mod packet;
 pub mod runtime;
 mod scope;
+pub mod select;
 #[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
 mod span;
 mod spawn;

@@ -40,10 +40,10 @@ use std::sync::atomic::AtomicU8;
 /// started meanwhile.
 ///
 /// For what belongs to the matter in hand rather than to the code: the number of a request, who
-/// asks, a sink for its log. What a `thread_local!` is to a coroutine (its own, see the crate), this
-/// is to a coroutine and those it starts, by [`spawn`](crate::spawn) or in a
-/// [`scope`](crate::scope()). They see the value that was set when they were started; later ones are
-/// their own affair. It is dropped when the last of them that inherited it ends.
+/// asks, a sink for its log. What a `thread_local!` is to a coroutine (its own, see the crate),
+/// this is to a coroutine and those it starts, by [`spawn`](crate::spawn) or in a
+/// [`scope`](crate::scope()). They see the value that was set when they were started; later ones
+/// are their own affair. It is dropped when the last of them that inherited it ends.
 ///
 /// Nothing is inherited by OS threads that are started with [`std::thread::spawn`], and destructors
 /// of thread-locals see no value.

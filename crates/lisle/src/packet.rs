@@ -1,15 +1,12 @@
 //! What a finished coroutine leaves for the one that joins it.
 
 use std::cell::UnsafeCell;
-use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::task;
 use std::thread;
 
-use lisle_rt::{Ended, ShortLock, Stop, Waiting, Waker};
-
 use crate::family::ScopeData;
+use crate::select::Ended;
 
 /// The place of the result, shared by the coroutine and its handle.
 ///
@@ -17,21 +14,9 @@ use crate::family::ScopeData;
 /// told by the runtime (or by joining the OS thread), with Release and Acquire.
 pub(crate) struct Packet<T> {
     result: UnsafeCell<Option<thread::Result<T>>>,
-    stored: ShortLock<Stored>,
     scope: Option<Arc<ScopeData>>,
-}
-
-/// Whether there is a result, for a handle that is to stop waiting.
-enum Stored {
-    /// Not yet; whom to wake then.
-    No(Option<Whom>),
-    Yes,
-}
-
-/// Who has the handle and waits.
-enum Whom {
-    Waiter(Waker),
-    Future(task::Waker),
+    /// That the result is there, for those who choose, are to stop, or are futures.
+    pub(crate) ending: Ended,
 }
 
 // SAFETY: by the rule above `result` has one owner at a time; the value crosses threads, so it must
@@ -40,8 +25,7 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
-        let stored = ShortLock::new(Stored::No(None));
-        Arc::new(Packet { result: UnsafeCell::new(None), stored, scope })
+        Arc::new(Packet { result: UnsafeCell::new(None), scope, ending: Ended::new() })
     }
 
     /// The scope that it is in.
@@ -56,50 +40,7 @@ impl<T> Packet<T> {
     pub(crate) unsafe fn store(&self, result: thread::Result<T>) {
         // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
-        let before = mem::replace(&mut *self.stored.lock(), Stored::Yes);
-        match before {
-            Stored::No(Some(Whom::Waiter(waker))) => _ = waker.wake(),
-            // Code of an executor. Its panic was reported, and is nothing that anybody waits for.
-            Stored::No(Some(Whom::Future(waker))) => {
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
-            }
-            Stored::No(None) | Stored::Yes => {}
-        }
-    }
-
-    /// Waits for the result, unless the caller is to stop. The coroutine may still be at its end.
-    ///
-    /// # Errors
-    /// The caller is to stop.
-    pub(crate) fn wait(&self) -> Result<(), Stop> {
-        loop {
-            let waiting = Waiting::begin();
-            let is_stored = {
-                let mut stored = self.stored.lock();
-                if let Stored::No(whom) = &mut *stored {
-                    *whom = Some(Whom::Waiter(waiting.waker()));
-                }
-                matches!(*stored, Stored::Yes)
-            };
-            if is_stored {
-                waiting.forgo();
-                return Ok(());
-            }
-            if let Ended::Stopped(stop) = waiting.wait(None) {
-                return Err(stop);
-            }
-        }
-    }
-
-    /// Whether there is a result; if not, `waker` is woken once there is.
-    pub(crate) fn is_stored_or_wake(&self, waker: &task::Waker) -> bool {
-        // Cloned and dropped without the lock: both are code of an executor.
-        let mut whom = Some(Whom::Future(waker.clone()));
-        let mut stored = self.stored.lock();
-        let Stored::No(place) = &mut *stored else { return true };
-        mem::swap(place, &mut whom);
-        drop(stored);
-        false
+        self.ending.tell();
     }
 
     /// Takes the result.

@@ -14,6 +14,7 @@ use lisle_rt::Stops;
 
 use crate::coroutine::Coroutine;
 use crate::family::{Open, Policy, ScopeData};
+use crate::select::Ended;
 use crate::spawn::{Builder, Joiner};
 
 /// The scope of coroutines that may borrow from `'env`; see [`scope`].
@@ -37,9 +38,9 @@ pub struct Scope<'scope, 'env: 'scope> {
 /// assert_eq!(sum, 6);
 /// ```
 ///
-/// The coroutines inherit the [`Scoped`](crate::Scoped) values of who starts them, and are under the
-/// [deadlines](crate::deadline()) and tokens that the caller of `scope` is under: a stop ends their
-/// waits, and so the scope. The wait for them is not ended by a stop, since they borrow.
+/// The coroutines inherit the [`Scoped`](crate::Scoped) values of who starts them, and are under
+/// the [deadlines](crate::deadline()) and tokens that the caller of `scope` is under: a stop ends
+/// their waits, and so the scope. The wait for them is not ended by a stop, since they borrow.
 ///
 /// To cancel them when one of them fails, to take the first that is done, or to limit how many run
 /// at a time, there is [`Group`](crate::Group).
@@ -129,6 +130,12 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// A handle to the coroutine itself.
     pub fn coroutine(&self) -> &Coroutine {
         self.joiner.coroutine()
+    }
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    pub(crate) fn ending(&self) -> &Ended {
+        self.joiner.ending()
     }
 }
 

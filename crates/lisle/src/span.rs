@@ -1,10 +1,10 @@
 //! The place in a trace of the `tracing` crate, carried from who starts a coroutine to the
 //! coroutine: the current span and the dispatcher. `no_span.rs` stands in without the feature.
 //!
-//! `tracing` keeps both in thread-locals, which are each coroutine's own. So spans of two coroutines
-//! never mix, without doing anything; but a new coroutine begins outside of every span, which is
-//! what this mends. The dispatcher is carried too because a span of a dispatcher that is set for an
-//! extent (`with_default`) means nothing to the events of another.
+//! `tracing` keeps both in thread-locals, which are each coroutine's own. So spans of two
+//! coroutines never mix, without doing anything; but a new coroutine begins outside of every span,
+//! which is what this mends. The dispatcher is carried too because a span of a dispatcher that is
+//! set for an extent (`with_default`) means nothing to the events of another.
 //!
 //! Rejected: entering the span with `Span::in_scope` alone, which keeps tests that set a subscriber
 //! for an extent from seeing the events of coroutines.

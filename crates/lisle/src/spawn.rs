@@ -14,6 +14,7 @@ use crate::family::ScopeData;
 use crate::inherit::Inherited;
 use crate::packet::Packet;
 use crate::runtime;
+use crate::select::Ended;
 
 /// Starts a coroutine that runs `f`.
 ///
@@ -186,7 +187,7 @@ enum Native {
 impl<T> Joiner<T> {
     pub(crate) fn join(self) -> thread::Result<T> {
         if lisle_rt::is_stoppable()
-            && let Err(stop) = self.packet.wait()
+            && let Err(stop) = self.packet.ending.wait()
         {
             return Err(Box::new(stop));
         }
@@ -201,7 +202,7 @@ impl<T> Joiner<T> {
 
     /// The result if there is one; otherwise `waker` is woken once there is.
     pub(crate) fn take_or_wake(self, waker: &task::Waker) -> Result<thread::Result<T>, Self> {
-        if !self.packet.is_stored_or_wake(waker) {
+        if !self.packet.ending.is_told_or_wake(waker) {
             return Err(self);
         }
         // SAFETY: it is there, and this is the only handle, as in `join`.
@@ -217,6 +218,11 @@ impl<T> Joiner<T> {
 
     pub(crate) fn coroutine(&self) -> &Coroutine {
         &self.coroutine
+    }
+
+    /// For those who wait for the end among other things.
+    pub(crate) fn ending(&self) -> &Ended {
+        &self.packet.ending
     }
 }
 
@@ -253,6 +259,12 @@ impl<T> JoinHandle<T> {
 
     pub(crate) fn into_joiner(self) -> Joiner<T> {
         self.0
+    }
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn ending(&self) -> &Ended {
+        self.0.ending()
     }
 }
 

@@ -1,4 +1,5 @@
-//! The feature `tracing`: coroutines begin in the span, and with the dispatcher, of who starts them.
+//! The feature `tracing`: coroutines begin in the span, and with the dispatcher, of who starts
+//! them.
 #![cfg(feature = "tracing")]
 
 mod util;

@@ -104,7 +104,8 @@ pub fn deadline_at<R>(moment: Instant, f: impl FnOnce() -> R) -> R {
     deadline(moment.saturating_duration_since(Instant::now()), f)
 }
 
-/// Runs `f` with this deadline, in nanoseconds of the clock that timers have, if there is none nearer.
+/// Runs `f` with this deadline, in nanoseconds of the clock that timers have, if there is none
+/// nearer.
 pub(crate) fn until<R>(deadline: u64, f: impl FnOnce() -> R) -> R {
     let extent = Extent::new();
     Extent { deadline: deadline.min(extent.deadline), ..extent }.enter(f)
@@ -115,8 +116,8 @@ pub fn masked<R>(f: impl FnOnce() -> R) -> R {
     Extent { deadline: NEVER, masks: true, ..Extent::new() }.enter(f)
 }
 
-/// Runs `f` so that it is stopped once the flag is set. Who sets it wakes those who wait. `token` is
-/// what [`tokens`] has of it.
+/// Runs `f` so that it is stopped once the flag is set. Who sets it wakes those who wait. `token`
+/// is what [`tokens`] has of it.
 pub(crate) fn flagged<R>(flag: &AtomicBool, token: *const (), f: impl FnOnce() -> R) -> R {
     Extent { cancelled: flag, token, ..Extent::new() }.enter(f)
 }

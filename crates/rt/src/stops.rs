@@ -1,8 +1,8 @@
 //! What the caller is under, for others to be under too: the coroutines of a scope.
 //!
-//! Extents are records on a stack, which others have not. So what they say is collected: the nearest
-//! deadline, and the tokens. Whoever is to inherit it enters the same, on its own stack, and is then
-//! a member of those tokens like any other, which a cancellation finds.
+//! Extents are records on a stack, which others have not. So what they say is collected: the
+//! nearest deadline, and the tokens. Whoever is to inherit it enters the same, on its own stack,
+//! and is then a member of those tokens like any other, which a cancellation finds.
 //!
 //! A token whose cancellation another of them brings about anyway, as its parent does, is left out.
 //! So what is inherited does not grow with the depth at which scopes are nested that have tokens of

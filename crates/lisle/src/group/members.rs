@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Whoever decides it does so under the lock of the outcome, once, and cancels afterwards. Results
-//! that come later are dropped where they come, before their member counts as ended: they may borrow
-//! what the group's owner has.
+//! that come later are dropped where they come, before their member counts as ended: they may
+//! borrow what the group's owner has.
 
 use std::any::Any;
 use std::error::Error;
@@ -78,7 +78,8 @@ impl<R> Common<R> {
         }
     }
 
-    /// Waits until all members but daemons have ended, and cancels those, by the owner of the scope.
+    /// Waits until all members but daemons have ended, and cancels those, by the owner of the
+    /// scope.
     pub(super) fn wait_for_members(&self, scope: &ScopeData) {
         scope.wait_until(|| self.running.load(Ordering::Acquire) == 0);
         self.daemons.cancel(because("the other members have ended"));
@@ -176,8 +177,8 @@ impl<R> Members<'_, '_, R> {
 }
 
 impl<'scope, 'env, R: Send + 'scope> Members<'scope, 'env, R> {
-    /// Starts a member that runs `f`, unless the outcome of the group is known: then `f` is dropped.
-    /// A loop that would be long finds out with [`stopped`](crate::stopped).
+    /// Starts a member that runs `f`, unless the outcome of the group is known: then `f` is
+    /// dropped. A loop that would be long finds out with [`stopped`](crate::stopped).
     ///
     /// With a [limit](crate::Group::limit) it waits until there is room.
     ///

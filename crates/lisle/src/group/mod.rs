@@ -1,22 +1,22 @@
 //! Scopes with a purpose: [`Group`].
 //!
-//! A [`scope`](crate::scope()) waits until all have ended, whatever they come to. Most often more is
-//! meant: all results, the first one, none of them if one fails. Each of these is a call that
+//! A [`scope`](crate::scope()) waits until all have ended, whatever they come to. Most often more
+//! is meant: all results, the first one, none of them if one fails. Each of these is a call that
 //! returns what is wanted, after all members have ended; a member that is not needed any more is
 //! cancelled, by a token of the group that it runs under.
 //!
 //! # What was taken from where
 //!
-//! - *Trio's nurseries*: nothing outlives the group, and a failure cancels the others before it goes
-//!   on to whoever opened the group. The body is under the token as well.
+//! - *Trio's nurseries*: nothing outlives the group, and a failure cancels the others before it
+//!   goes on to whoever opened the group. The body is under the token as well.
 //! - *Java's `StructuredTaskScope` and its joiners*: the policy is chosen once, by who opens the
 //!   group, and is seen in its first line. There are five of them, not an interface to write more:
 //!   what they leave out is written with a scope, a channel and a token.
 //! - *Go's errgroup*: the first error is the group's, the others follow from it and are dropped; a
 //!   limit makes `spawn` wait, which is what keeps a loop over a million files from starting a
 //!   million coroutines. (Unlike there, a member may spawn a member however narrow the limit is.)
-//! - *Eio's `Fiber.first` and `any`*: [`race`](Group::race). Its losers are waited for, too, so that
-//!   what they borrow is there and what they hold is given back.
+//! - *Eio's `Fiber.first` and `any`*: [`race`](Group::race). Its losers are waited for, too, so
+//!   that what they borrow is there and what they hold is given back.
 //! - *Trio's and Eio's daemons*: members that the group does not wait for but cancels once the
 //!   others have ended.
 //! - *tokio's `JoinSet`*: members are all of one type, and there are no handles that could be
@@ -45,9 +45,9 @@ use members::Common;
 /// [`Scoped`](crate::Scoped) values of who starts them, and are under the deadlines and tokens that
 /// the caller is under.
 ///
-/// Once the outcome is known, the members that still run, and the body, are *cancelled*: their waits
-/// fail as described at [`deadline`](crate::deadline()), and they are waited for. Members that were
-/// not started by then never are.
+/// Once the outcome is known, the members that still run, and the body, are *cancelled*: their
+/// waits fail as described at [`deadline`](crate::deadline()), and they are waited for. Members
+/// that were not started by then never are.
 ///
 /// ```
 /// use lisle::Group;

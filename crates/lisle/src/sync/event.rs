@@ -10,8 +10,8 @@ use super::line::Outcome;
 
 /// Something that has happened or not, and that any number wait for.
 ///
-/// Where one thread would tell others by a `bool`, a `Mutex` and a `Condvar`. Everything done before
-/// [`set`](Self::set) is visible to who has waited for it.
+/// Where one thread would tell others by a `bool`, a `Mutex` and a `Condvar`. Everything done
+/// before [`set`](Self::set) is visible to who has waited for it.
 ///
 /// ```
 /// use lisle::sync::Event;

@@ -7,12 +7,12 @@
 //! ```
 //!
 //! Who waits when the gate opens passes, even if it is closed again at once. So those in line note
-//! the round that they came in, and whoever opens the gate lets pass all of earlier rounds. They are
-//! first in the line.
+//! the round that they came in, and whoever opens the gate lets pass all of earlier rounds. They
+//! are first in the line.
 //!
 //! Who opens it wakes one at a time and gives the lock back in between: a thousand in line must not
-//! keep others from the lock. Rejected: taking the whole line out at once. Those in it whose time is
-//! over must find themselves in the queue that they left.
+//! keep others from the lock. Rejected: taking the whole line out at once. Those in it whose time
+//! is over must find themselves in the queue that they left.
 
 use std::ptr;
 use std::time::Instant;

@@ -10,13 +10,13 @@ use lisle_rt::{Ended, ShortLock, Stop, Waiting};
 use crate::waiters::{Queue, Record, Wait, Whom};
 
 /// A state with a queue of those who wait for it to change.
-pub(super) trait Line {
+pub(crate) trait Line {
     fn queue(&mut self) -> &mut Queue;
 }
 
 /// How the wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// What was waited for is there, or was given to the caller.
     Served,
     /// The deadline passed. The caller has left the line.
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
 
 /// Looks under the lock whether what the caller wants is there, and stands in line if not: `look`
 /// returns what the others in line get to see. Whoever claims the wait has served the caller.
-pub(super) fn stand<S: Line>(
+pub(crate) fn stand<S: Line>(
     lock: &ShortLock<S>,
     deadline: Option<Instant>,
     look: impl Fn(&mut S) -> Result<(), *mut ()>,

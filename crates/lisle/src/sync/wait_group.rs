@@ -1,8 +1,8 @@
 //! [`WaitGroup`].
 //!
 //! Go's, with a guard in place of `Add` and `Done`, so that it can be neither forgotten nor done
-//! twice, and a panic counts as done. Crossbeam's counts clones of the group itself; with a guard the
-//! group can be kept, asked and used again.
+//! twice, and a panic counts as done. Crossbeam's counts clones of the group itself; with a guard
+//! the group can be kept, asked and used again.
 
 use std::fmt;
 use std::sync::Arc;
