@@ -1,9 +1,11 @@
 //! Who belongs to whom: the open scopes, and the coroutines that run in each.
 //!
 //! ```text
-//!   SCOPES ---> data of a scope ---> data of another          in the order of opening, from the
-//!   last |        ^ children    | opener: the child that opened it v        | child --- child
-//!   on the stack of the coroutine itself
+//!   SCOPES ---> data of a scope ---> data of another      from the one opened last
+//!                 |        ^
+//!              children    | opener: the child that opened it
+//!                 v        |
+//!               child --- child                           each on the stack of its coroutine
 //! ```
 //!
 //! A scope is one for three purposes, which is why this is a layer of its own below

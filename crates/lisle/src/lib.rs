@@ -50,8 +50,8 @@
 //!
 //! # Cargo features
 //!
-//! - **`tracing`**: coroutines begin in the span, and with the dispatcher of the `tracing` crate, in
-//!   which they were started. (Within a coroutine spans work without it.)
+//! - **`tracing`**: coroutines begin in the span of the `tracing` crate in which they were started,
+//!   and with its dispatcher. (Within a coroutine spans work without it.)
 //! - **`hooks`** (default): interposition as described. Without it a blocking call blocks its
 //!   worker, and only this crate's own functions suspend.
 
