@@ -106,9 +106,7 @@ fn the_outer_stops_are_the_members() {
         let timed_out = lisle::deadline(Duration::from_millis(2), || {
             Group::new().all(|g| {
                 g.spawn(sleep);
-                g.spawn(|| {
-                    lisle::scope(|s| s.spawn(sleep).join()).is_err().then_some(Stop::TimedOut)
-                });
+                g.spawn(|| lisle::scope(|s| lisle::masked(|| s.spawn(sleep).join().unwrap())));
                 g.spawn(|| Group::new().all(|g| g.spawn(sleep)).pop().flatten());
             })
         });
@@ -165,7 +163,7 @@ fn the_body_is_cancelled_too_and_starts_nothing_more() {
                 late.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             });
-            g.daemon(|| drop(late.fetch_add(1, Ordering::Relaxed)));
+            g.daemon(|| _ = late.fetch_add(1, Ordering::Relaxed));
         });
         assert_eq!((failed, count(&late)), (Err(7), 0));
     });

@@ -212,7 +212,7 @@ fn trees_end_whenever_they_are_cancelled() {
                 }
             })),
         };
-        if limit.subsec_nanos() % 2_000 == 0 { deadline(limit, body) } else { body() }
+        if limit.subsec_nanos().is_multiple_of(2_000) { deadline(limit, body) } else { body() }
     }
     everywhere(|| {
         for seed in 0..scaled(40, 8) as u64 {

@@ -104,6 +104,24 @@ fn stops_end_the_wait() {
     });
 }
 
+/// It is set before the token is cancelled, so that nobody may say it was not.
+#[test]
+fn a_stop_that_comes_later_is_too_late() {
+    everywhere(|| {
+        for round in 0..scaled(100, 20) {
+            let (event, token) = (Event::new(), CancelToken::new());
+            lisle::scope(|s| {
+                let wait = || token.run(|| event.wait());
+                let waiters: Vec<_> = (0..10).map(|_| s.spawn(wait)).collect();
+                (0..round % 4).for_each(|_| lisle::yield_now());
+                event.set();
+                token.cancel();
+                assert!(waiters.into_iter().all(|waiter| waiter.join().unwrap() == Ok(())));
+            });
+        }
+    });
+}
+
 #[test]
 fn what_was_written_before_is_seen() {
     everywhere(|| {

@@ -55,7 +55,10 @@ impl Ended {
     /// # Errors
     /// The caller is to stop.
     pub(crate) fn wait(&self) -> Result<(), Stop> {
-        let look = |inner: &mut Inner| if inner.ended { Ok(()) } else { Err(ptr::null_mut()) };
+        let look = |inner: &mut Inner, _| match inner.ended {
+            true => Ok(()),
+            false => Err(ptr::null_mut()),
+        };
         match stand(&self.0, None, look) {
             Outcome::Stopped(stop) => Err(stop),
             Outcome::Served | Outcome::TimedOut => Ok(()),

@@ -27,24 +27,37 @@ pub(crate) enum Outcome {
 
 /// Looks under the lock whether what the caller wants is there, and stands in line if not: `look`
 /// returns what the others in line get to see. Whoever claims the wait has served the caller.
+///
+/// Who gives up looks once more, and shows what it has shown the others: what came in time counts,
+/// although whoever lets go on has not come to the caller yet.
 pub(crate) fn stand<S: Line>(
     lock: &ShortLock<S>,
     deadline: Option<Instant>,
-    look: impl Fn(&mut S) -> Result<(), *mut ()>,
+    look: impl Fn(&mut S, Option<*mut ()>) -> Result<(), *mut ()>,
 ) -> Outcome {
     let (wait, record) = (Wait::single(), Record::new());
-    let mut stands = false;
+    let mut shown = None;
     loop {
         let waiting = Waiting::begin();
         let mut state = lock.lock();
-        let served =
-            if stands { !record.is_queued() } else { join(&mut *state, &record, &wait, &look) };
+        let served = match shown {
+            Some(_) => !record.is_queued(),
+            None => match look(&mut *state, None) {
+                Ok(()) => true,
+                Err(slot) => {
+                    shown = Some(slot);
+                    // SAFETY: both are in no queue yet, and stay here until they have left this
+                    // one; the slot is a number.
+                    unsafe { state.queue().push(&record, &wait, 0, slot) };
+                    false
+                }
+            },
+        };
         if served {
             drop(state);
             waiting.forgo();
             return Outcome::Served;
         }
-        stands = true;
         // SAFETY: the wait is in this queue alone, whose lock is held.
         let before = unsafe { wait.set_whom(Whom::Waiting(waiting.waker())) };
         drop(state);
@@ -56,23 +69,11 @@ pub(crate) fn stand<S: Line>(
             Ended::TimedOut => Outcome::TimedOut,
             Ended::Stopped(stop) => Outcome::Stopped(stop),
         };
+        let mut state = lock.lock();
         // SAFETY: it is in this queue or in none.
-        let left = unsafe { lock.lock().queue().remove(&record) };
+        let left = unsafe { state.queue().remove(&record) };
         // Who was claimed meanwhile was served.
-        return if left { outcome } else { Outcome::Served };
+        let served = !left || look(&mut *state, shown).is_ok();
+        return if served { Outcome::Served } else { outcome };
     }
-}
-
-/// Joins the line unless what is wanted is there: then true.
-fn join<S: Line>(
-    state: &mut S,
-    record: &Record,
-    wait: &Wait,
-    look: impl Fn(&mut S) -> Result<(), *mut ()>,
-) -> bool {
-    let Err(slot) = look(state) else { return true };
-    // SAFETY: both are in no queue yet, and stay in `stand`, which does not end before they have
-    // left; the slot is a number.
-    unsafe { state.queue().push(record, wait, 0, slot) };
-    false
 }

@@ -139,7 +139,7 @@ impl Semaphore {
         if let Some(permit) = self.try_acquire_many(count) {
             return Ok(Some(permit));
         }
-        let outcome = stand(&self.0, deadline, |state| match state.take(count) {
+        let outcome = stand(&self.0, deadline, |state, _| match state.take(count) {
             true => Ok(()),
             false => Err(ptr::without_provenance_mut(count)),
         });
