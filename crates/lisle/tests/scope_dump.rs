@@ -12,7 +12,7 @@ use util::{here, scaled};
 /// without identities, which are another each time.
 fn tree() -> Vec<String> {
     let text = lisle::dump().to_string();
-    let own = format!("of {}", shown(&lisle::current()));
+    let own = format!("of {}:", shown(&lisle::current()));
     let from = text.find(&own).and_then(|at| text[..at].rfind('\n')).map_or(0, |at| at + 1);
     let mut lines = text[from..].lines();
     let first = lines.next().expect("this coroutine has a scope");
@@ -82,7 +82,8 @@ fn coroutines_are_below_their_scope_and_those_that_ended_are_counted() {
             assert_eq!(tree(), expected);
             end.set();
         });
-        assert!(!lisle::dump().to_string().contains(&shown(&lisle::current())));
+        let own = format!("of {}:", shown(&lisle::current()));
+        assert!(!lisle::dump().to_string().contains(&own));
     });
 }
 
