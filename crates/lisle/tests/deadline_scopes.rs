@@ -330,17 +330,19 @@ fn deadlines_pass_while_locks_are_waited_for() {
     everywhere(|| {
         let lock = Arc::new(Mutex::new(()));
         let held = lock.lock().unwrap();
-        let rounds = Arc::new(AtomicU32::new(0));
-        let (theirs, counted) = (Arc::clone(&lock), Arc::clone(&rounds));
+        let steps = Arc::new(AtomicU32::new(0));
+        let (theirs, counted) = (Arc::clone(&lock), Arc::clone(&steps));
         let waiter = lisle::spawn(move || {
             deadline(SHORT, || {
+                counted.fetch_add(1, Ordering::Relaxed);
                 drop(theirs.lock().unwrap());
                 counted.fetch_add(1, Ordering::Relaxed);
                 stopped()
             })
         });
-        lisle::sleep(SHORT * 4);
-        assert_eq!(rounds.load(Ordering::Relaxed), 0);
+        util::yield_until(|| steps.load(Ordering::Relaxed) == 1);
+        lisle::sleep(SHORT * 2);
+        assert_eq!(steps.load(Ordering::Relaxed), 1);
         drop(held);
         assert_eq!(waiter.join().unwrap(), Some(Stop::TimedOut));
     });
