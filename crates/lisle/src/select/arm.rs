@@ -2,6 +2,8 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use lisle_rt::Stop;
@@ -20,6 +22,16 @@ pub(crate) trait Arm {
     /// When an attempt will succeed although nobody ends the wait.
     fn moment(&self) -> Option<Instant> {
         None
+    }
+
+    /// The descriptor that is waited for, if it is one, and for which events.
+    fn descriptor(&self) -> Option<(BorrowedFd<'_>, i16)> {
+        None
+    }
+
+    /// Keeps as the outcome that the wait failed. False if the arm has no error to say so.
+    fn fail(&mut self, _: &io::Error) -> bool {
+        false
     }
 
     /// Puts the wait into the queue of what is waited for, unless an attempt would succeed.
@@ -150,7 +162,7 @@ impl<'a, T> SendArm<'a, T> {
         self.sender
     }
 
-    fn fail(&mut self, error: impl FnOnce(T) -> SendError<T>) {
+    fn keep(&mut self, error: impl FnOnce(T) -> SendError<T>) {
         let value = self.slot.get_mut().take().expect("it was not sent");
         self.outcome = Some(Err(error(value)));
     }
@@ -160,7 +172,7 @@ impl<T> Arm for SendArm<'_, T> {
     fn attempt(&mut self) -> bool {
         match self.sender.chan().try_send(self.slot.get_mut()) {
             Ok(()) => self.outcome = Some(Ok(())),
-            Err(Failed::Disconnected) => self.fail(SendError::Disconnected),
+            Err(Failed::Disconnected) => self.keep(SendError::Disconnected),
             Err(_) => return false,
         }
         true
@@ -178,13 +190,13 @@ impl<T> Arm for SendArm<'_, T> {
 
     fn claimed(&mut self) {
         match self.slot.get_mut() {
-            Some(_) => self.fail(SendError::Disconnected),
+            Some(_) => self.keep(SendError::Disconnected),
             None => self.outcome = Some(Ok(())),
         }
     }
 
     fn stop(&mut self, stop: Stop) -> bool {
-        self.fail(|value| SendError::Stopped(value, stop));
+        self.keep(|value| SendError::Stopped(value, stop));
         true
     }
 

@@ -19,14 +19,21 @@
 ///
 /// | arm | is ready when | result |
 /// |-----|---------------|--------|
-/// | `recv(receiver) -> result => body` | a value is there, or no sender | `Result<T, RecvError>` |
-/// | `send(sender, value) -> result => body` | there is room, or no receiver | `Result<(), SendError<T>>` |
-/// | `join(handle) -> result => body` | the coroutine has ended | as [`join`](crate::JoinHandle::join) |
+/// | `recv(receiver) -> result => body` | a value is there, or no sender | of [`recv`][r] |
+/// | `send(sender, value) -> result => body` | there is room, or no receiver | of [`send`][s] |
+/// | `join(handle) -> result => body` | the coroutine has ended | of [`join`][j] |
+/// | `readable(fd) -> result => body` | a read, an accept would not wait | `io::Result<()>` |
+/// | `writable(fd) -> result => body` | a write would not wait | `io::Result<()>` |
 /// | `default => body` | nothing else is, at once | |
 /// | `default(timeout) => body` | nothing else was, for so long | |
 /// | `stopped -> stop => body` | the caller is to stop what it does | [`Stop`](crate::Stop) |
 ///
-/// Of several that are ready one is chosen at random, with equal chances. Nothing is allocated.
+/// [r]: crate::channel::Receiver::recv
+/// [s]: crate::channel::Sender::send
+/// [j]: crate::JoinHandle::join
+///
+/// Of several that are ready one is chosen at random, with equal chances. Nothing is allocated
+/// (but for descriptors, which have a wait of their own).
 /// Bodies are expressions of one type, which is that of the whole; a comma follows each, unless it
 /// is a block.
 ///
@@ -60,6 +67,27 @@
 ///     default(Duration::from_secs(10)) => 0,
 /// };
 /// assert_eq!(answer, 42);
+/// ```
+///
+/// Descriptors are what is [`AsFd`](std::os::fd::AsFd): sockets, pipes, terminals.
+///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+/// use lisle::{channel, select};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// lisle::spawn(move || TcpStream::connect(address));
+/// let (_stop, stops) = channel::rendezvous::<()>();
+/// let connection = select! {
+///     readable(listener) -> ready => {
+///         ready?;
+///         Some(listener.accept()?)
+///     }
+///     recv(stops) -> _ => None,
+/// };
+/// assert!(connection.is_some());
+/// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # Panics
@@ -128,6 +156,26 @@ macro_rules! __select {
             }))
         ] $default $stopped $($rest)*)
     };
+    (arm [$($arms:tt)*] $default:tt $stopped:tt
+        (readable ($descriptor:expr $(,)?) ($result:pat)) ($body:expr) $($rest:tt)*
+    ) => {
+        $crate::__select!(parse [$($arms)*
+            (arm outcome (DescriptorArm::readable(&$descriptor)) (taken {
+                let $result = taken;
+                $body
+            }))
+        ] $default $stopped $($rest)*)
+    };
+    (arm [$($arms:tt)*] $default:tt $stopped:tt
+        (writable ($descriptor:expr $(,)?) ($result:pat)) ($body:expr) $($rest:tt)*
+    ) => {
+        $crate::__select!(parse [$($arms)*
+            (arm outcome (DescriptorArm::writable(&$descriptor)) (taken {
+                let $result = taken;
+                $body
+            }))
+        ] $default $stopped $($rest)*)
+    };
     (arm $arms:tt () $stopped:tt (default () ()) $body:tt $($rest:tt)*) => {
         $crate::__select!(parse $arms (($crate::select::hidden::Patience::None) $body) $stopped
             $($rest)*)
@@ -146,7 +194,7 @@ macro_rules! __select {
         compile_error!(concat!(
             "`", stringify!($name), "` is no arm of `select!`, is there twice, or is incomplete: \
             there are recv(receiver) -> result, send(sender, value) -> result, \
-            join(handle) -> result, default, default(timeout), stopped -> stop"
+            join(handle) -> result, readable(fd) -> result, writable(fd) -> result, default, default(timeout), stopped -> stop"
         ))
     };
     // The choice; without a default it takes as long as it takes.

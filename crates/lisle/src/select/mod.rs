@@ -21,6 +21,7 @@
 //! rendezvous.
 
 mod arm;
+mod descriptor;
 mod dynamic;
 mod ending;
 mod macros;
@@ -34,5 +35,6 @@ pub(crate) use ending::Ended;
 #[doc(hidden)]
 pub mod hidden {
     pub use super::arm::{JoinArm, RecvArm, SendArm};
+    pub use super::descriptor::DescriptorArm;
     pub use super::run::{Case, Chosen, Patience, choose};
 }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The order is random so that of several arms that are ready each has the same chance, whatever
-//! the others are doing.
+//! the others are doing. They are registered in the order in which they were tried: two arms on one
+//! channel have the same chance there, too.
 //!
 //! A default is chosen only if at one moment no arm was ready. Attempts one after another do not
 //! show that: what was missing at the first may be there, and what was there at the second be gone,
@@ -21,12 +22,14 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lisle_rt::{Ended, Stop, Waiting};
 
 use super::arm::{Arm, JoinArm, RecvArm, SendArm};
+use super::descriptor::Bell;
 use crate::channel::chan::Registered;
 use crate::waiters::{Wait, Whom};
 
@@ -78,6 +81,12 @@ impl Patience {
         Instant::now().checked_add(timeout).map_or(Patience::Endless, Patience::Until)
     }
 
+    /// The moment at which one of the arms is to be tried again, or it is over.
+    fn until(self, arms: &[Case<'_>]) -> Option<Instant> {
+        let limit = if let Patience::Until(deadline) = self { Some(deadline) } else { None };
+        arms.iter().filter_map(|arm| arm.0.moment()).chain(limit).min()
+    }
+
     fn is_over(self) -> bool {
         match self {
             Patience::None => true,
@@ -119,7 +128,11 @@ pub(super) fn run(
     }
     let wait = Wait::several();
     loop {
-        let turn = wait_once(arms, &wait, patience);
+        let turn = match Bell::needed(arms) {
+            None => wait_once(arms, order, &wait, patience),
+            Some(Ok(bell)) => poll_once(arms, order, &wait, patience, &bell),
+            Some(Err(error)) => Turn::Failed(error),
+        };
         let over = match turn {
             Turn::Claimed(arm) => {
                 arms[arm].0.claimed();
@@ -132,6 +145,10 @@ pub(super) fn run(
                 Some(arm) => return Chosen::Arm(arm),
                 None => return Chosen::Stopped(stop),
             },
+            Turn::Failed(error) => {
+                let failed = shuffled(order, |arm| arms[arm].0.fail(&error));
+                return Chosen::Arm(failed.expect("what failed is an arm"));
+            }
             // Only now: what comes at the deadline comes in time.
             Turn::TimedOut => patience.is_over(),
         };
@@ -152,34 +169,24 @@ enum Turn {
     Again,
     TimedOut,
     Stopped(Stop),
+    /// Waiting for descriptors.
+    Failed(io::Error),
 }
 
-fn wait_once(arms: &mut [Case<'_>], wait: &Wait, patience: Patience) -> Turn {
-    let limit = if let Patience::Until(deadline) = patience { Some(deadline) } else { None };
-    let until = arms.iter().filter_map(|arm| arm.0.moment()).chain(limit).min();
+/// The order is random, as the attempts left it.
+fn wait_once(arms: &mut [Case<'_>], order: &[u32], wait: &Wait, patience: Patience) -> Turn {
+    let until = patience.until(arms);
     let waiting = Waiting::begin();
-    // SAFETY: it is in no queue: new, or unregistered everywhere below.
+    // SAFETY: it is in no queue: new, or unregistered everywhere by `settle`.
     unsafe { wait.again(Whom::Waiting(waiting.waker())) };
-    let mut registered = 0;
-    let is_ready = loop {
-        let Some(arm) = arms.get(registered) else { break false };
-        // SAFETY: all arms are unregistered below, and stay where they are until then.
-        if unsafe { arm.0.register(wait, registered) } == Registered::Ready {
-            break true;
-        }
-        registered += 1;
-    };
+    let (registered, is_ready) = register(arms, order, wait);
     let ended = if is_ready || matches!(patience, Patience::None) {
         waiting.forgo();
         None
     } else {
         Some(waiting.wait(until))
     };
-    let claimed = wait.abort().err();
-    for arm in &arms[..registered] {
-        arm.0.unregister();
-    }
-    match (claimed, ended) {
+    match (settle(arms, registered, wait), ended) {
         (Some(arm), _) => Turn::Claimed(arm),
         (None, None) if is_ready => Turn::Again,
         (None, None) => Turn::Nothing,
@@ -187,6 +194,58 @@ fn wait_once(arms: &mut [Case<'_>], wait: &Wait, patience: Patience) -> Turn {
         (None, Some(Ended::Stopped(stop))) => Turn::Stopped(stop),
         (None, Some(Ended::Woken | Ended::Interrupted)) => Turn::Again,
     }
+}
+
+/// [`wait_once`] for arms of which some wait for descriptors.
+#[cold]
+fn poll_once(
+    arms: &mut [Case<'_>],
+    order: &[u32],
+    wait: &Wait,
+    patience: Patience,
+    bell: &Bell,
+) -> Turn {
+    let until = patience.until(arms);
+    let mut entries = bell.entries(arms);
+    // SAFETY: as in `wait_once`.
+    unsafe { wait.again(bell.whom()) };
+    let (registered, is_ready) = register(arms, order, wait);
+    let ended = if is_ready {
+        Ok(false)
+    } else {
+        // The descriptors are looked at once more for a default, all at one moment.
+        let now = matches!(patience, Patience::None).then(Instant::now);
+        bell.wait(&mut entries, now.or(until))
+    };
+    match (settle(arms, registered, wait), ended) {
+        (Some(arm), _) => Turn::Claimed(arm),
+        (None, Ok(true)) if matches!(patience, Patience::None) => Turn::Nothing,
+        (None, Ok(true)) => Turn::TimedOut,
+        (None, Ok(false)) => Turn::Again,
+        (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => Turn::Again,
+        (None, Err(error)) => Turn::Failed(error),
+    }
+}
+
+/// Step 2: those that were registered, and whether that was not all since one is ready.
+fn register<'o>(arms: &[Case<'_>], order: &'o [u32], wait: &Wait) -> (&'o [u32], bool) {
+    for (registered, &arm) in order.iter().enumerate() {
+        let arm = arm as usize;
+        // SAFETY: `settle` unregisters all, and they stay where they are until then.
+        if unsafe { arms[arm].0.register(wait, arm) } == Registered::Ready {
+            return (&order[..registered], true);
+        }
+    }
+    (order, false)
+}
+
+/// Steps 4 and 5: the arm that the wait was claimed for.
+fn settle(arms: &[Case<'_>], registered: &[u32], wait: &Wait) -> Option<usize> {
+    let claimed = wait.abort().err();
+    for arm in registered {
+        arms[*arm as usize].0.unregister();
+    }
+    claimed
 }
 
 /// Step 1.
