@@ -101,6 +101,13 @@ impl Wake for Signal {
 /// It is ready once the coroutine's function has returned or panicked; destructors of the
 /// coroutine's thread-locals may still be running, which [`JoinHandle::join`] waits for. Dropping
 /// it lets the coroutine run on alone.
+///
+/// ```
+/// use std::future::IntoFuture;
+///
+/// let future: lisle::JoinFuture<u32> = lisle::spawn(|| 7).into_future();
+/// assert_eq!(lisle::block_on(future).unwrap(), 7);
+/// ```
 #[must_use = "a future does nothing unless it is polled"]
 pub struct JoinFuture<T>(Option<Joiner<T>>);
 

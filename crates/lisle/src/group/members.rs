@@ -28,6 +28,33 @@ use crate::spawn::Builder;
 use crate::sync::{Permit, Semaphore};
 
 /// The members of a [`Group`](crate::Group), to which its body adds; any of them may, too.
+///
+/// ```
+/// use lisle::{Group, Members};
+///
+/// fn add_halves<'scope>(g: &'scope Members<'scope, '_, u32>, numbers: &'scope [u32]) {
+///     match numbers {
+///         [] => {}
+///         [number] => g.spawn(move || number * number),
+///         [..] => {
+///             let (left, right) = numbers.split_at(numbers.len() / 2);
+///             add_halves(g, left);
+///             add_halves(g, right);
+///         }
+///     }
+/// }
+/// let numbers = [1, 2, 3, 4];
+/// assert_eq!(Group::new().all(|g| add_halves(g, &numbers)), [1, 4, 9, 16]);
+/// ```
+///
+/// Members borrow what is outside of the group, not what the body has:
+///
+/// ```compile_fail
+/// lisle::Group::new().all(|g| {
+///     let number = 1;
+///     g.spawn(|| &number + 1);
+/// });
+/// ```
 pub struct Members<'scope, 'env: 'scope, R> {
     scope: Scope<'scope, 'env>,
     pub(super) common: Common<R>,
@@ -181,6 +208,18 @@ impl<'scope, 'env, R: Send + 'scope> Members<'scope, 'env, R> {
     /// dropped. A loop that would be long finds out with [`stopped`](crate::stopped).
     ///
     /// With a [limit](crate::Group::limit) it waits until there is room.
+    ///
+    /// ```
+    /// // Members may start members.
+    /// let mut all = lisle::Group::new().all(|g| {
+    ///     g.spawn(|| {
+    ///         g.spawn(|| 2);
+    ///         1
+    ///     });
+    /// });
+    /// all.sort();
+    /// assert_eq!(all, [1, 2]);
+    /// ```
     ///
     /// # Panics
     /// If no stack can be had; [`Builder::spawn_member`] returns that as an error.

@@ -91,6 +91,21 @@ impl Group {
     /// A member that starts another does not wait, or all might wait for each other: the new one
     /// begins when there is room for it. Daemons do not count.
     ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let running = AtomicUsize::new(0);
+    /// lisle::Group::new().limit(3).all(|g| {
+    ///     for _ in 0..100 {
+    ///         g.spawn(|| {
+    ///             assert!(running.fetch_add(1, Ordering::Relaxed) < 3);
+    ///             lisle::yield_now();
+    ///             running.fetch_sub(1, Ordering::Relaxed);
+    ///         });
+    ///     }
+    /// });
+    /// ```
+    ///
     /// # Panics
     /// If it is zero.
     pub const fn limit(self, members: usize) -> Self {

@@ -56,6 +56,13 @@ impl Event {
     ///
     /// # Errors
     /// The caller is to stop (see [`deadline`](crate::deadline())), and it has not happened.
+    ///
+    /// ```
+    /// use lisle::{CancelToken, Stop, sync::Event};
+    /// let (event, token) = (Event::new(), CancelToken::new());
+    /// token.cancel();
+    /// assert_eq!(token.run(|| event.wait()), Err(Stop::Cancelled));
+    /// ```
     pub fn wait(&self) -> Result<(), Stop> {
         self.wait_until(None).map(drop)
     }
