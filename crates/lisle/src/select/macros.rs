@@ -194,7 +194,8 @@ macro_rules! __select {
         compile_error!(concat!(
             "`", stringify!($name), "` is no arm of `select!`, is there twice, or is incomplete: \
             there are recv(receiver) -> result, send(sender, value) -> result, \
-            join(handle) -> result, readable(fd) -> result, writable(fd) -> result, default, default(timeout), stopped -> stop"
+            join(handle) -> result, readable(fd) -> result, writable(fd) -> result, \
+            default, default(timeout), stopped -> stop"
         ))
     };
     // The choice; without a default it takes as long as it takes.
