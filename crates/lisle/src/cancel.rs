@@ -85,8 +85,9 @@ impl CancelToken {
     /// Runs `f`, and what it calls, under the token: its waits end once the token is cancelled, at
     /// once if it is already.
     ///
-    /// Tokens and [deadlines](crate::deadline()) nest, and any of them may end a wait. What is
-    /// spawned in `f` is not under the token; give it a clone or a [`child`](Self::child).
+    /// Tokens and [deadlines](crate::deadline()) nest, and any of them may end a wait. Coroutines
+    /// of a [`scope`](crate::scope()) that is opened in `f` are under it too; to what is spawned
+    /// otherwise, give a clone or a [`child`](Self::child).
     ///
     /// ```
     /// let token = lisle::CancelToken::new();

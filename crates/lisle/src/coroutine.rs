@@ -74,6 +74,17 @@ impl Coroutine {
     }
 }
 
+impl Coroutine {
+    /// Writes it as dumps show it.
+    pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Task { task, .. } => write!(f, "coroutine {}", task.id())?,
+            Kind::Thread(thread) => write!(f, "thread {:?}", thread.id())?,
+        }
+        self.name().map_or(Ok(()), |name| write!(f, " {name:?}"))
+    }
+}
+
 impl fmt::Debug for Coroutine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coroutine").field("id", &self.id()).field("name", &self.name()).finish()

@@ -32,8 +32,9 @@ use lisle_rt::Stop;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Deadlines, tokens and masks nest: the nearest deadline rules, and what is spawned in `f` is not
-/// under it.
+/// Deadlines, tokens and masks nest: the nearest deadline rules. Coroutines of a
+/// [`scope`](crate::scope()) or [`Group`](crate::Group) that is opened in `f` are under it, others
+/// that are spawned in `f` are not.
 ///
 /// # What it does to a call
 ///

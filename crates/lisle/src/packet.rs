@@ -1,13 +1,12 @@
 //! What a finished coroutine leaves for the one that joins it.
 
 use std::cell::UnsafeCell;
-use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
-use lisle_rt::{Ended, ShortLock, Stop, Waiting, Waker};
-
-use crate::scope::ScopeData;
+use crate::family::ScopeData;
+use crate::select::Ended;
 
 /// The place of the result, shared by the coroutine and its handle.
 ///
@@ -15,16 +14,9 @@ use crate::scope::ScopeData;
 /// told by the runtime (or by joining the OS thread), with Release and Acquire.
 pub(crate) struct Packet<T> {
     result: UnsafeCell<Option<thread::Result<T>>>,
-    stored: ShortLock<Stored>,
     scope: Option<Arc<ScopeData>>,
-}
-
-/// Whether there is a result, for a handle that is to stop waiting.
-#[derive(Clone, Copy)]
-enum Stored {
-    /// Not yet; whom to wake then.
-    No(Option<Waker>),
-    Yes,
+    /// That the result is there, for those who choose, are to stop, or are futures.
+    pub(crate) ending: Ended,
 }
 
 // SAFETY: by the rule above `result` has one owner at a time; the value crosses threads, so it must
@@ -33,8 +25,12 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
-        let stored = ShortLock::new(Stored::No(None));
-        Arc::new(Packet { result: UnsafeCell::new(None), stored, scope })
+        Arc::new(Packet { result: UnsafeCell::new(None), scope, ending: Ended::new() })
+    }
+
+    /// The scope that it is in.
+    pub(crate) fn scope(&self) -> Option<&ScopeData> {
+        self.scope.as_deref()
     }
 
     /// Stores the result.
@@ -44,40 +40,13 @@ impl<T> Packet<T> {
     pub(crate) unsafe fn store(&self, result: thread::Result<T>) {
         // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
-        let before = mem::replace(&mut *self.stored.lock(), Stored::Yes);
-        if let Stored::No(Some(waker)) = before {
-            waker.wake();
-        }
-    }
-
-    /// Waits for the result, unless the caller is to stop. The coroutine may still be at its end.
-    ///
-    /// # Errors
-    /// The caller is to stop.
-    pub(crate) fn wait(&self) -> Result<(), Stop> {
-        loop {
-            let waiting = Waiting::begin();
-            let is_stored = {
-                let mut stored = self.stored.lock();
-                if let Stored::No(waker) = &mut *stored {
-                    *waker = Some(waiting.waker());
-                }
-                matches!(*stored, Stored::Yes)
-            };
-            if is_stored {
-                waiting.forgo();
-                return Ok(());
-            }
-            if let Ended::Stopped(stop) = waiting.wait(None) {
-                return Err(stop);
-            }
-        }
+        self.ending.tell();
     }
 
     /// Takes the result.
     ///
     /// # Safety
-    /// The coroutine has ended and the caller is the only handle.
+    /// The coroutine has ended, or there is a result, and the caller is the only handle.
     pub(crate) unsafe fn take(&self) -> thread::Result<T> {
         // SAFETY: by the rule on the type the handle alone touches the result now.
         unsafe { (*self.result.get()).take() }.expect("an ended coroutine left its result")
@@ -90,7 +59,7 @@ impl<T> Drop for Packet<T> {
     fn drop(&mut self) {
         let unhandled_panic = matches!(self.result.get_mut(), Some(Err(_)));
         let result = self.result.get_mut().take();
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(result))).is_err() {
+        if panic::catch_unwind(AssertUnwindSafe(|| drop(result))).is_err() {
             eprintln!("fatal runtime error: the result of a coroutine panicked on drop, aborting");
             std::process::abort();
         }

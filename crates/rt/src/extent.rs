@@ -55,6 +55,8 @@ struct Extent {
     deadline: u64,
     /// The flag of a token, or null.
     cancelled: *const AtomicBool,
+    /// That token, in a form that this layer does not know, or null.
+    token: *const (),
     masks: bool,
 }
 
@@ -67,7 +69,13 @@ impl Extent {
     /// One that changes nothing.
     fn new() -> Self {
         let outer = INNERMOST.get();
-        Extent { outer, deadline: limit(), cancelled: ptr::null(), masks: false }
+        Extent {
+            outer,
+            deadline: limit(),
+            cancelled: ptr::null(),
+            token: ptr::null(),
+            masks: false,
+        }
     }
 
     /// Runs `f` in it. It ends also when `f` unwinds.
@@ -96,7 +104,9 @@ pub fn deadline_at<R>(moment: Instant, f: impl FnOnce() -> R) -> R {
     deadline(moment.saturating_duration_since(Instant::now()), f)
 }
 
-fn until<R>(deadline: u64, f: impl FnOnce() -> R) -> R {
+/// Runs `f` with this deadline, in nanoseconds of the clock that timers have, if there is none
+/// nearer.
+pub(crate) fn until<R>(deadline: u64, f: impl FnOnce() -> R) -> R {
     let extent = Extent::new();
     Extent { deadline: deadline.min(extent.deadline), ..extent }.enter(f)
 }
@@ -106,9 +116,23 @@ pub fn masked<R>(f: impl FnOnce() -> R) -> R {
     Extent { deadline: NEVER, masks: true, ..Extent::new() }.enter(f)
 }
 
-/// Runs `f` so that it is stopped once the flag is set. Who sets it wakes those who wait.
-pub(crate) fn flagged<R>(flag: &AtomicBool, f: impl FnOnce() -> R) -> R {
-    Extent { cancelled: flag, ..Extent::new() }.enter(f)
+/// Runs `f` so that it is stopped once the flag is set. Who sets it wakes those who wait. `token`
+/// is what [`tokens`] has of it.
+pub(crate) fn flagged<R>(flag: &AtomicBool, token: *const (), f: impl FnOnce() -> R) -> R {
+    Extent { cancelled: flag, token, ..Extent::new() }.enter(f)
+}
+
+/// The tokens that the caller is under, from the innermost to the nearest mask. They are there as
+/// long as the caller is in the extents of now.
+pub(crate) fn tokens() -> impl Iterator<Item = *const ()> {
+    let mut next = INNERMOST.get();
+    let extents = std::iter::from_fn(move || {
+        // SAFETY: null, or an extent that has not ended, as in `stopped`.
+        let extent = unsafe { next.as_ref() }.filter(|extent| !extent.masks)?;
+        next = extent.outer;
+        Some(extent.token)
+    });
+    extents.filter(|token| !token.is_null())
 }
 
 /// Whether the caller is to stop what it does, and why.

@@ -15,7 +15,7 @@
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
 //! 7  platform short waiting    locks and waits for what is built on top
-//! 8  token    stopping others
+//! 8  token stops    stopping others
 //! ```
 //!
 //! The second layer is one on purpose: a coroutine knows the carrier it runs on, the carrier its
@@ -33,6 +33,7 @@ mod metrics;
 mod platform;
 mod short;
 mod stop;
+mod stops;
 mod token;
 mod waiting;
 
@@ -46,6 +47,7 @@ pub use extent::{deadline, deadline_at, is_stoppable, masked, stopped};
 pub use metrics::Metrics;
 pub use short::{ShortGuard, ShortLock};
 pub use stop::{Ended, Stop};
+pub use stops::Stops;
 pub use token::{Reason, Token, Watch};
 pub use waiting::{Waiting, Waker, park_thread};
 

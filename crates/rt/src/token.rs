@@ -315,7 +315,7 @@ impl Token {
         unsafe { self.0.state.lock().push(place) };
         let _joined = Joined(&self.0, place);
         // Cancelled before: nobody will be told, and the flag is set.
-        extent::flagged(&self.0.cancelled, f)
+        extent::flagged(&self.0.cancelled, Arc::as_ptr(&self.0).cast(), f)
     }
 
     /// Waits until it is cancelled.
@@ -335,6 +335,31 @@ impl Token {
                 _ => {}
             }
         }
+    }
+
+    /// The tokens that the caller is under, the innermost first.
+    pub(crate) fn of_caller() -> impl Iterator<Item = Token> {
+        extent::tokens().map(|node| {
+            let node = node.cast::<Node>();
+            // SAFETY: `run` has put it there, of an `Arc` that it keeps alive; one more is counted
+            // for the token that is made here.
+            unsafe {
+                Arc::increment_strong_count(node);
+                Token(Arc::from_raw(node))
+            }
+        })
+    }
+
+    /// Whether it is cancelled whenever `other` is: the same, or a child of it or of its children.
+    pub(crate) fn is_within(&self, other: &Token) -> bool {
+        let mut next = Some(&self.0);
+        while let Some(node) = next {
+            if Arc::ptr_eq(node, &other.0) {
+                return true;
+            }
+            next = node.parent.as_ref().map(|(parent, _)| parent);
+        }
+        false
     }
 
     /// Whether both are the same.
