@@ -10,21 +10,25 @@
 /// The width of a drawing.
 pub(crate) const WIDTH: f64 = 720.0;
 
+/// Without variables, which not everything that shows SVG knows.
 const STYLE: &str = "\
-svg { --text: #1c2330; --soft: #68707d; --line: #dde1e7; --back: #fff;
-  --series-0: #2467d6; --series-1: #d9771f; font-family: system-ui, sans-serif; }
+text { fill: #68707d; font: 12px system-ui, sans-serif; }
+.title { fill: #1c2330; font-size: 14px; font-weight: 600; }
+.value { fill: #1c2330; font-weight: 600; }
+.back { fill: #fff; }
+.grid { stroke: #dde1e7; }
+.bar { fill: #2467d6; }
+.whisker { stroke: #2467d6; stroke-width: 2; }
+.mark { stroke: #d9771f; stroke-width: 3; }
 @media (prefers-color-scheme: dark) {
-  svg { --text: #e6e9ee; --soft: #9aa3b0; --line: #333b47; --back: #14181f;
-    --series-0: #6ea2ff; --series-1: #f0a35c; }
+  text { fill: #9aa3b0; }
+  .title, .value { fill: #e6e9ee; }
+  .back { fill: #14181f; }
+  .grid { stroke: #333b47; }
+  .bar { fill: #6ea2ff; }
+  .whisker { stroke: #6ea2ff; }
+  .mark { stroke: #f0a35c; }
 }
-.back { fill: var(--back); }
-text { fill: var(--soft); font-size: 12px; }
-.title { fill: var(--text); font-size: 14px; font-weight: 600; }
-.value { fill: var(--text); font-weight: 600; }
-.grid { stroke: var(--line); }
-.whisker { stroke: var(--series-0); stroke-width: 2; }
-.mark { stroke: var(--series-1); stroke-width: 3; }
-.bar { fill: var(--series-0); }
 ";
 
 /// How times are laid along an axis.
