@@ -45,6 +45,7 @@ mod facts;
 mod gate;
 pub mod real;
 mod short;
+mod stop;
 pub mod table;
 mod transfer;
 mod turnstile;

@@ -47,7 +47,9 @@
 
 mod alloc;
 mod blocking;
+mod cancel;
 mod coroutine;
+mod deadline;
 mod packet;
 pub mod runtime;
 mod scope;
@@ -60,8 +62,11 @@ use lisle_hook as _;
 
 pub use alloc::PerWorkerAlloc;
 pub use blocking::{OsThreadPin, blocking, pin_to_os_thread};
+pub use cancel::CancelToken;
 pub use coroutine::{Coroutine, CoroutineId, current, park, park_timeout};
+pub use deadline::{deadline, deadline_at, masked, stopped};
 pub use lisle_macros::{main, test};
+pub use lisle_rt::Stop;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, JoinHandle, spawn};
 pub use time::{sleep, yield_now};

@@ -1,8 +1,11 @@
 //! What a finished coroutine leaves for the one that joins it.
 
 use std::cell::UnsafeCell;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
+
+use lisle_rt::{Ended, ShortLock, Stop, Waiting, Waker};
 
 use crate::scope::ScopeData;
 
@@ -12,7 +15,16 @@ use crate::scope::ScopeData;
 /// told by the runtime (or by joining the OS thread), with Release and Acquire.
 pub(crate) struct Packet<T> {
     result: UnsafeCell<Option<thread::Result<T>>>,
+    stored: ShortLock<Stored>,
     scope: Option<Arc<ScopeData>>,
+}
+
+/// Whether there is a result, for a handle that is to stop waiting.
+#[derive(Clone, Copy)]
+enum Stored {
+    /// Not yet; whom to wake then.
+    No(Option<Waker>),
+    Yes,
 }
 
 // SAFETY: by the rule above `result` has one owner at a time; the value crosses threads, so it must
@@ -21,7 +33,8 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
-        Arc::new(Packet { result: UnsafeCell::new(None), scope })
+        let stored = ShortLock::new(Stored::No(None));
+        Arc::new(Packet { result: UnsafeCell::new(None), stored, scope })
     }
 
     /// Stores the result.
@@ -31,6 +44,34 @@ impl<T> Packet<T> {
     pub(crate) unsafe fn store(&self, result: thread::Result<T>) {
         // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
+        let before = mem::replace(&mut *self.stored.lock(), Stored::Yes);
+        if let Stored::No(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+
+    /// Waits for the result, unless the caller is to stop. The coroutine may still be at its end.
+    ///
+    /// # Errors
+    /// The caller is to stop.
+    pub(crate) fn wait(&self) -> Result<(), Stop> {
+        loop {
+            let waiting = Waiting::begin();
+            let is_stored = {
+                let mut stored = self.stored.lock();
+                if let Stored::No(waker) = &mut *stored {
+                    *waker = Some(waiting.waker());
+                }
+                matches!(*stored, Stored::Yes)
+            };
+            if is_stored {
+                waiting.forgo();
+                return Ok(());
+            }
+            if let Ended::Stopped(stop) = waiting.wait(None) {
+                return Err(stop);
+            }
+        }
     }
 
     /// Takes the result.

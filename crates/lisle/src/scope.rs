@@ -85,9 +85,12 @@ where
         env: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    while scope.data.running.load(Ordering::Acquire) != 0 {
-        coroutine::park();
-    }
+    // Whatever the caller is under: they borrow.
+    lisle_rt::masked(|| {
+        while scope.data.running.load(Ordering::Acquire) != 0 {
+            coroutine::park();
+        }
+    });
     match result {
         Err(payload) => panic::resume_unwind(payload),
         Ok(_) if scope.data.panicked.load(Ordering::Relaxed) => {

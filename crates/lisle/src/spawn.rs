@@ -174,6 +174,11 @@ enum Native {
 
 impl<T> Joiner<T> {
     pub(crate) fn join(self) -> thread::Result<T> {
+        if lisle_rt::is_stoppable()
+            && let Err(stop) = self.packet.wait()
+        {
+            return Err(Box::new(stop));
+        }
         match self.native {
             Native::Task(task) => task.join(),
             Native::Thread(thread) => thread.join().expect("the body catches every panic"),
@@ -204,7 +209,8 @@ impl<T> JoinHandle<T> {
     /// Suspends only the calling coroutine; blocks when called on an OS thread.
     ///
     /// # Errors
-    /// If the coroutine panicked, the payload of the panic.
+    /// If the coroutine panicked, the payload of the panic. If the caller is to stop (see
+    /// [`deadline`](crate::deadline())), a [`Stop`](crate::Stop); the coroutine goes on alone.
     ///
     /// ```
     /// let handle = lisle::spawn(|| panic!("gone wrong"));

@@ -9,6 +9,8 @@ use libc::{
 };
 
 use crate::define::{alias, elsewhere, elsewhere_if};
+use crate::real::{real, set_errno};
+use crate::stop::may_begin;
 
 type Name = *const c_char;
 type Text = *mut c_char;
@@ -20,11 +22,31 @@ type Place = *mut c_void;
 /// A list of requests.
 type Requests = *mut *mut c_void;
 
-elsewhere_if! {
-    getaddrinfo(node: Name, service: Name, hints: *const addrinfo, result: *mut *mut addrinfo)
-        -> c_int:
-        // SAFETY: null or C strings, by the caller's obligation.
-        unsafe { !(is_address(node) && is_number(service)) };
+/// See getaddrinfo(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn getaddrinfo(
+    node: Name,
+    service: Name,
+    hints: *const addrinfo,
+    result: *mut *mut addrinfo,
+) -> c_int {
+    let plain = || {
+        real!(
+            getaddrinfo(node, service, hints, result):
+                fn(Name, Name, *const addrinfo, *mut *mut addrinfo) -> c_int
+        )
+    };
+    // SAFETY: null or C strings, by the caller's obligation.
+    if unsafe { is_address(node) && is_number(service) } {
+        return plain();
+    }
+    match may_begin() {
+        Ok(()) => lisle_rt::blocking(plain),
+        Err(errno) => {
+            set_errno(errno);
+            libc::EAI_SYSTEM
+        }
+    }
 }
 
 /// Whether a host is none or an address in digits, which nobody has to be asked about. Forms that

@@ -17,6 +17,7 @@ mod maker;
 mod mask;
 mod memory;
 mod monitor;
+mod nudge;
 mod overflow;
 mod parker;
 mod poller;
@@ -54,11 +55,12 @@ use std::time::{Duration, Instant};
 use lisle_sys::clock;
 
 use crate::config::{AlreadyStarted, Config, PollerKind};
+use crate::extent;
 use crate::metrics::Metrics;
 use task::Task;
 
 pub use descriptor::{closed, closing};
-pub use hop::{blocking, pin, unpin};
+pub use hop::{blocking, blocking_stoppably, pin, unpin};
 pub use lend::as_carrier;
 pub use lisle_fiber::thread_id;
 pub use preempt::without_ticks;
@@ -259,7 +261,7 @@ pub fn self_test() -> Result<(), String> {
         .map_err(|unsupported| unsupported.to_string())
 }
 
-/// Suspends the calling coroutine for at least `duration`.
+/// Suspends the calling coroutine for `duration`, unless it is stopped before.
 pub fn sleep(duration: Duration) {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     sleep_until(clock::now().saturating_add(nanos));
@@ -269,9 +271,10 @@ pub fn sleep(duration: Duration) {
 pub fn sleep_until(deadline: u64) {
     if can_suspend() {
         while clock::now() < deadline
+            && !is_stopped()
             && let Some(here) = current::suspendable()
         {
-            wait::Wait::arm(here).suspend(Some(deadline));
+            wait::Wait::arm(here).suspend_stoppably(Some(deadline));
         }
     } else {
         let word = std::sync::atomic::AtomicU32::new(0);
@@ -282,7 +285,18 @@ pub fn sleep_until(deadline: u64) {
     }
 }
 
-/// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end.
+/// Whether a sleep is over before its time. It cannot say so: who calls it in a loop, to look for
+/// something now and then, lets others run.
+fn is_stopped() -> bool {
+    let stopped = extent::stopped().is_some();
+    if stopped {
+        yield_now();
+    }
+    stopped
+}
+
+/// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end, or
+/// until it was stopped.
 pub fn sleep_unless_interrupted(deadline: u64) -> bool {
     while clock::now() < deadline {
         let Some(here) = current::suspendable() else {
@@ -290,10 +304,10 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
             return true;
         };
         if cancel::forestalls(here.task) {
-            return false;
+            return is_stopped() && !cancel::is_cancelled();
         }
-        let cause = wait::Wait::arm(here).suspend(Some(deadline));
-        if cause == directed::INTERRUPT && signals::interrupts(true) {
+        let cause = wait::Wait::arm(here).suspend_stoppably(Some(deadline));
+        if cause == directed::INTERRUPT && signals::handled(true) {
             return false;
         }
     }

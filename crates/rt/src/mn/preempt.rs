@@ -54,6 +54,7 @@ use lisle_sys::{Errno, clock, signal};
 use super::current;
 use super::directed;
 use super::mask::blockable;
+use super::nudge;
 use super::section::{self, SpinLock};
 use super::shared::{shared, started};
 use super::stay::{self, Stay};
@@ -147,6 +148,7 @@ pub(crate) unsafe fn tick(context: *mut c_void) {
     let Some(task) = current::current().filter(|_| started().is_some()) else { return };
     // SAFETY: the kernel's context.
     let at = unsafe { Interrupted::new(context) };
+    nudge::strike(task, at);
     if may_be_held_up(task, at) {
         stay::set(1);
         // SAFETY: as was just seen.
