@@ -55,6 +55,7 @@ pub mod runtime;
 mod scope;
 mod spawn;
 mod time;
+mod waiters;
 
 // Linked for its symbols alone.
 #[cfg(feature = "hooks")]
