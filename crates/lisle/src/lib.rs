@@ -48,6 +48,7 @@
 mod alloc;
 mod blocking;
 mod cancel;
+pub mod channel;
 mod coroutine;
 mod deadline;
 mod packet;

@@ -294,6 +294,11 @@ impl Queue {
         queued
     }
 
+    /// Whether a record is in the queue, of which it is known that it is in no other one.
+    pub(crate) fn holds(&self, record: &Record) -> bool {
+        record.queued.get()
+    }
+
     /// # Safety
     /// For as long as what it returns is used, that stays in the queue or the lock stays held.
     #[inline]
