@@ -6,15 +6,15 @@
 //!
 //! ```text layers
 //! 1  config metrics section stay text mask memory line label    no more than a word or two
-//! 1  stop extent    why and until when to wait
+//! 1  stop extent trace    how waits end, and why; where coroutines are
 //! 2  task carrier current stack worker poller proactor late shared    the machine
 //! 2  spare monitor slice preempt maker substitute warn    its other threads
 //! 2  rest directed signals cancel alternate nudge    what is blocked, what strikes, on which stack
-//! 3  wait turn parker lot request descriptor hop lend    leaving a worker, and why
+//! 3  wait suspension turn parker lot request descriptor hop lend    leaving a worker, and why
 //! 4  spawn thread    the beginning and the end of a coroutine, and of a thread of C's
 //! 5  start overflow setxid fork    the process: start-up, signals, forks
 //! 6  mn stub    the two backends
-//! 7  short waiting suspension    locks and waits for what is built on top
+//! 7  platform short waiting    locks and waits for what is built on top
 //! 8  token    stopping others
 //! ```
 //!
@@ -30,6 +30,7 @@
 mod config;
 mod extent;
 mod metrics;
+mod platform;
 mod short;
 mod stop;
 mod token;
@@ -44,14 +45,9 @@ pub use config::{AlreadyStarted, Config, PollerKind, VARIABLES, Variable, variab
 pub use extent::{deadline, deadline_at, is_stoppable, masked, stopped};
 pub use metrics::Metrics;
 pub use short::{ShortGuard, ShortLock};
-pub use stop::Stop;
+pub use stop::{Ended, Stop};
 pub use token::{Reason, Token, Watch};
-pub use waiting::{Ended, Waiting, Waker, park_thread};
-
-#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
-use mn::{give_processor_away, suspension};
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
-use stub::{give_processor_away, suspension};
+pub use waiting::{Waiting, Waker, park_thread};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 pub use mn::{

@@ -1,4 +1,4 @@
-//! Why what the caller does is to end: its deadline, or a cancellation.
+//! How waits end, and why: a deadline, or a cancellation, of what the caller does.
 
 use std::error::Error;
 use std::fmt;
@@ -66,4 +66,17 @@ impl From<Stop> for io::Error {
     fn from(stop: Stop) -> Self {
         io::Error::from_raw_os_error(stop.errno())
     }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// By a [`Waker`](crate::Waker).
+    Woken,
+    /// The deadline passed.
+    TimedOut,
+    /// For no reason that matters here; what was waited for is to be looked at again.
+    Interrupted,
+    /// The caller is to stop what it does.
+    Stopped(Stop),
 }

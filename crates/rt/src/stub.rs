@@ -187,7 +187,7 @@ pub(crate) mod suspension {
 
     use lisle_core::Cause;
 
-    use crate::waiting::Ended;
+    use crate::stop::Ended;
 
     /// Who ends a coroutine's wait; nobody.
     #[derive(Clone, Copy)]

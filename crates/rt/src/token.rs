@@ -34,10 +34,10 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 use crate::extent;
+use crate::platform::{Sleeper, interrupt};
 use crate::short::ShortLock;
-use crate::stop::Stop;
-use crate::suspension::{Sleeper, interrupt};
-use crate::waiting::{Ended, Seat, Seated, Waiting, Waker};
+use crate::stop::{Ended, Stop};
+use crate::waiting::{Seat, Seated, Waiting, Waker};
 
 /// Why a token was cancelled, as its canceller tells.
 pub type Reason = Arc<dyn Error + Send + Sync>;

@@ -28,22 +28,9 @@ use std::time::{Duration, Instant};
 use lisle_core::{Cause, Linked, List, Ticket, WaitWord, Woken};
 
 use crate::extent;
+use crate::platform::{Alarm, Suspension};
 use crate::short::ShortLock;
-use crate::stop::Stop;
-use crate::suspension::{Alarm, Suspension};
-
-/// How a wait ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// By a [`Waker`].
-    Woken,
-    /// The deadline passed.
-    TimedOut,
-    /// For no reason that matters here; what was waited for is to be looked at again.
-    Interrupted,
-    /// The caller is to stop what it does.
-    Stopped(Stop),
-}
+use crate::stop::Ended;
 
 /// A wait that has begun. Between [`begin`](Self::begin) and its end the caller must not wait for
 /// anything else.
@@ -68,6 +55,7 @@ impl Waiting {
     }
 
     /// Who ends it.
+    #[allow(unreachable_code, reason = "there are platforms without coroutines")]
     #[inline]
     pub fn waker(&self) -> Waker {
         Waker(match &self.0 {

@@ -34,12 +34,13 @@ mod spare;
 mod spawn;
 mod stack;
 mod start;
-mod stay;
+pub(crate) mod stay;
 mod substitute;
 pub(crate) mod suspension;
 mod task;
 mod text;
 pub mod thread;
+mod trace;
 mod turn;
 mod wait;
 mod warn;
@@ -317,13 +318,7 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
 /// Waits for the calling coroutine's token; see `lisle::park`.
 pub fn park(deadline: Option<Instant>) {
     let Some(task) = current::current() else { return };
-    parker::park(task, deadline.map(nanos));
-}
-
-/// A moment as the waits have it, in nanoseconds of the monotonic clock.
-fn nanos(moment: Instant) -> u64 {
-    let left = moment.saturating_duration_since(Instant::now());
-    clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
+    parker::park(task, deadline.map(suspension::nanos));
 }
 
 /// For those who spin for what somebody has who may not be running.

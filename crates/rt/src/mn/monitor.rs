@@ -138,7 +138,7 @@ impl Monitor {
         lisle_sys::thread::precise_timers();
         let most = shared.all_workers().len();
         let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; most];
-        let mut watch = Watch::new(most);
+        let mut watch = Watch::new(most, shared.warnings.after != u64::MAX);
         let (mut interval, mut quiet) = (SHORTEST, 0);
         let mut slices = Slices::new(seen.len(), shared.slice);
         let mut next = clock::now() + interval;

@@ -198,6 +198,7 @@ fn set(id: i32, moment: u64) {
 ///
 /// # Safety
 /// It is what a handler was called with.
+#[inline(always)]
 pub(crate) unsafe fn is_nudge(info: *const libc::siginfo_t) -> bool {
     // SAFETY: the caller's obligation; the value's place is that of all queued signals.
     unsafe { (*info).si_code == libc::SI_TIMER && info.cast::<usize>().add(3).read() == MAGIC }

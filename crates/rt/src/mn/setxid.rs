@@ -68,7 +68,7 @@ unsafe extern "C" fn handler(signal: i32, info: *mut c_void, context: *mut c_voi
     // SAFETY: the kernel's own arguments.
     unsafe {
         if preempt::is_tick(info) || nudge::is_nudge(info.cast()) {
-            return preempt::tick(context);
+            return preempt::tick(info, context);
         }
     }
     let Some(previous) = PREVIOUS.get() else { return };

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use lisle_core::Cause;
+use lisle_sys::clock;
 
 use super::current;
 use super::directed::{self, INTERRUPT};
@@ -12,7 +13,7 @@ use super::shared::started;
 use super::task::Task;
 use super::wait::Wait;
 use crate::extent;
-use crate::waiting::Ended;
+use crate::stop::Ended;
 
 pub(crate) use super::worker::Alarm;
 
@@ -40,7 +41,7 @@ impl Suspension {
                 _ => Ended::Stopped(stop),
             };
         }
-        match self.0.suspend_stoppably(deadline.map(super::nanos)) {
+        match self.0.suspend_stoppably(deadline.map(nanos)) {
             Cause::WAKE => Ended::Woken,
             Cause::TIMEOUT => Ended::TimedOut,
             INTERRUPT => extent::stopped().map_or(Ended::Interrupted, Ended::Stopped),
@@ -75,4 +76,10 @@ pub(crate) fn interrupt(sleepers: impl Iterator<Item = Sleeper> + Clone) {
         tasks.clone().for_each(parker::rouse);
         tasks.for_each(nudge::rouse);
     }
+}
+
+/// A moment as the waits have it, in nanoseconds of the monotonic clock.
+pub(crate) fn nanos(moment: Instant) -> u64 {
+    let left = moment.saturating_duration_since(Instant::now());
+    clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -289,6 +289,11 @@ impl Task {
         unsafe { self.place_of::<F>().read() }
     }
 
+    /// Whether the address lies on its stack.
+    pub(crate) fn has_on_stack(&self, address: usize) -> bool {
+        (self.stack.low..self.block.stack_top).contains(&address)
+    }
+
     /// Asks the processor to fetch the header.
     #[inline]
     pub(crate) fn prefetch_header(task: ptr::NonNull<Task>) {

@@ -28,6 +28,7 @@ use super::section::{self, SpinLock};
 use super::shared::Shared;
 use super::stack::{Cache, StackError};
 use super::task::Task;
+use super::trace::Place;
 
 /// Resumptions between two looks at what others may have left: the injector, timers, the poller.
 const TICKS: u32 = 61;
@@ -64,6 +65,8 @@ pub(crate) struct Worker {
     awake: AtomicBool,
     /// That of its thread, once that runs.
     carrier: AtomicPtr<Carrier>,
+    /// Where its coroutine was when the monitor asked.
+    pub(crate) place: Place,
     /// Coroutines that gave way to those in the ring; the oldest first. The owner puts; anybody may
     /// take.
     aside: Injector<Task>,
@@ -129,6 +132,7 @@ impl Worker {
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(is_regular),
             carrier: AtomicPtr::new(ptr::null_mut()),
+            place: Place::default(),
             aside: Injector::new(),
             ticks: AtomicU64::new(0),
             started: AtomicU64::new(0),
