@@ -17,6 +17,7 @@
 
 mod bench;
 mod case;
+mod channels;
 mod child;
 mod client;
 pub mod csv;

@@ -105,8 +105,6 @@ impl System {
             Field::Fair => variant.is_fair(),
             Field::Channels => variant.is_of_channels(),
         };
-        is_here
-            && (variant.workers == 1 || !self.one_worker)
-            && variant.is_for(self.name)
+        is_here && (variant.workers == 1 || !self.one_worker) && variant.is_for(self.name)
     }
 }

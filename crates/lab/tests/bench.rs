@@ -86,13 +86,18 @@ fn every_case_of_the_harness_reports_figures() {
         ("pthread-sem", ""),
         ("pthread-barrier", "tasks=2"),
         ("mpsc", ""),
+        ("channel-round-trip", "capacity=0"),
+        ("channel-flow", "senders=2 receivers=2 capacity=0"),
+        ("channel-flow", "senders=2 receivers=2"),
+        ("scope", "tasks=10"),
+        ("cancel", "tasks=100 sleeps=0"),
         ("memory", "tasks=100"),
         ("sleep-short", "us=50"),
         ("sleep-many", "tasks=100"),
     ];
     for (case, arg) in cases {
         let mut args = vec!["workers=1", "ms=2"];
-        args.extend(Some(arg).filter(|arg| !arg.is_empty()));
+        args.extend(arg.split_whitespace());
         assert!(!harness(case, &args).is_empty(), "{case}");
     }
 }

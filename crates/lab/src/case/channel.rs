@@ -93,8 +93,7 @@ fn round_trip(scale: Scale, workers: usize, id: &str, capacity: usize) -> Varian
         0 => "round trip over two channels without room".to_owned(),
         _ => format!("round trip over two channels with room for {capacity}"),
     };
-    let (systems, note) =
-        if capacity == 0 { (MEETING, NO_MEETING) } else { (BOUNDED, NO_BOUND) };
+    let (systems, note) = if capacity == 0 { (MEETING, NO_MEETING) } else { (BOUNDED, NO_BOUND) };
     let variant = Variant::inside(scale, "channel-round-trip", id, &title, workers);
     variant.with("capacity", capacity).only(systems).noting(note)
 }

@@ -5,8 +5,7 @@ use super::{Case, Scale, Variant};
 pub(super) const CASE: Case =
     Case { name: "scope", about: "a scope of 1000 tasks that do nothing", variants };
 
-const SYSTEMS: &[&str] =
-    &["lisle", "may", "go", "tokio-ct", "tokio-mt", "threads", "lisle-run"];
+const SYSTEMS: &[&str] = &["lisle", "may", "go", "tokio-ct", "tokio-mt", "threads", "lisle-run"];
 
 fn variants(scale: Scale) -> Vec<Variant> {
     let new = |workers| {

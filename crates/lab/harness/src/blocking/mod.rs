@@ -102,9 +102,8 @@ pub trait Blocking: 'static {
     ///
     /// # Errors
     /// If the system cannot make one more, or none of this kind.
-    fn group<F: FnOnce() + Send + 'static>(
-        bodies: impl Iterator<Item = F>,
-    ) -> Outcome<Self::Group>;
+    fn group<F: FnOnce() + Send + 'static>(bodies: impl Iterator<Item = F>)
+    -> Outcome<Self::Group>;
 
     /// Tells all of them to stop, and waits until they have ended.
     fn cancel(group: Self::Group);

@@ -47,10 +47,7 @@ where
     })
 }
 
-fn race_with<S: Blocking, F>(
-    tasks: usize,
-    mut make: impl FnMut(usize) -> F,
-) -> Outcome<Duration>
+fn race_with<S: Blocking, F>(tasks: usize, mut make: impl FnMut(usize) -> F) -> Outcome<Duration>
 where
     F: FnOnce(&Gate<S::Task>) + Send + 'static,
 {

@@ -104,7 +104,8 @@ fn main() -> ExitCode {
             thread::spawn(|| smol::block_on(EXECUTOR.run(future::pending::<()>())));
         }
         let params = Arc::new(params.clone());
-        let case = EXECUTOR.spawn(async move { futures::run::<Smol, channel::Async>(&params).await });
+        let case =
+            EXECUTOR.spawn(async move { futures::run::<Smol, channel::Async>(&params).await });
         smol::block_on(EXECUTOR.run(case))
     })
 }
