@@ -75,7 +75,8 @@ pub trait Executor: 'static {
     }
 }
 
-/// Runs the case that `params` name, with the channels that programs on this system use. To be called as a task of the executor.
+/// Runs the case that `params` name, with the channels that programs on this system use. To be
+/// called as a task of the executor.
 ///
 /// # Errors
 /// If there is no such case or it could not be measured.

@@ -1,6 +1,6 @@
 //! The cases on tokio. The parameter `current_thread=1` takes the runtime of that name, on the
-//! main thread; otherwise the multi-thread runtime runs them, with `workers` workers. With `flume=1`
-//! channels are flume's.
+//! main thread; otherwise the multi-thread runtime runs them, with `workers` workers. With
+//! `flume=1` channels are flume's.
 
 mod channel;
 mod http;
