@@ -72,6 +72,29 @@ fn quick_yield_writes_csv_and_publishes() {
 }
 
 #[test]
+fn published_run_of_the_fair_case_has_its_picture() {
+    let (csv, runs) = (scratch("fair.csv"), scratch("fair-runs"));
+    let (path, folder) = (csv.to_str().unwrap(), runs.to_str().unwrap());
+    let what = ["bench", "--quick", "--rounds", "1", "fair", "--systems", "lisle"];
+    let output =
+        lab(&[&what[..], &["--csv", path, "--publish", folder, "--host", "test"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let published = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let picture = fs::read_to_string(published.join("fair.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.contains(">lisle<"), "{picture}");
+
+    // The command draws the same from the figures alone.
+    let output = lab(&["plot", path]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(csv.with_extension("svg")).unwrap(), picture);
+    fs::write(&csv, lisle_lab::csv::write(&[])).unwrap();
+    assert!(!lab(&["plot", path]).status.success(), "there is nothing to draw");
+    fs::remove_file(csv.with_extension("svg")).unwrap();
+    fs::remove_file(csv).unwrap();
+    fs::remove_dir_all(runs).unwrap();
+}
+
+#[test]
 fn every_case_of_the_harness_reports_figures() {
     let cases = [
         ("yield", "tasks=2"),
