@@ -1,6 +1,7 @@
 //! Lisle's channels, for its harness program.
 
 use lisle::channel::{Receiver, Sender, bounded, unbounded};
+use lisle::select;
 use lisle_lab_harness::Outcome;
 use lisle_lab_harness::blocking::Channels;
 
@@ -26,5 +27,27 @@ impl Channels for Own {
 
     fn receive(receiver: &Receiver<u64>) -> Option<u64> {
         receiver.recv().ok()
+    }
+
+    fn select(receivers: &[Receiver<u64>]) -> Option<u64> {
+        match receivers {
+            [a, b] => select! {
+                recv(a) -> value => value.ok(),
+                recv(b) -> value => value.ok(),
+            },
+            [a, b, c, d, e, f, g, h, i, j] => select! {
+                recv(a) -> value => value.ok(),
+                recv(b) -> value => value.ok(),
+                recv(c) -> value => value.ok(),
+                recv(d) -> value => value.ok(),
+                recv(e) -> value => value.ok(),
+                recv(f) -> value => value.ok(),
+                recv(g) -> value => value.ok(),
+                recv(h) -> value => value.ok(),
+                recv(i) -> value => value.ok(),
+                recv(j) -> value => value.ok(),
+            },
+            _ => None,
+        }
     }
 }

@@ -112,6 +112,8 @@ fn every_case_of_the_harness_reports_figures() {
         ("channel-round-trip", "capacity=0"),
         ("channel-flow", "senders=2 receivers=2 capacity=0"),
         ("channel-flow", "senders=2 receivers=2"),
+        ("channel-select", "channels=2 capacity=1"),
+        ("channel-select", "channels=10 capacity=1"),
         ("scope", "tasks=10"),
         ("cancel", "tasks=100 sleeps=0"),
         ("memory", "tasks=100"),

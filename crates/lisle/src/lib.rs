@@ -54,6 +54,7 @@ mod deadline;
 mod packet;
 pub mod runtime;
 mod scope;
+pub mod select;
 mod spawn;
 mod time;
 mod waiters;

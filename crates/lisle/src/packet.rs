@@ -5,9 +5,10 @@ use std::mem;
 use std::sync::Arc;
 use std::thread;
 
-use lisle_rt::{Ended, ShortLock, Stop, Waiting, Waker};
+use lisle_rt::{ShortLock, Stop, Waiting, Waker};
 
 use crate::scope::ScopeData;
+use crate::select::Ended;
 
 /// The place of the result, shared by the coroutine and its handle.
 ///
@@ -17,6 +18,8 @@ pub(crate) struct Packet<T> {
     result: UnsafeCell<Option<thread::Result<T>>>,
     stored: ShortLock<Stored>,
     scope: Option<Arc<ScopeData>>,
+    /// That the result is there, for those who choose.
+    pub(crate) ending: Ended,
 }
 
 /// Whether there is a result, for a handle that is to stop waiting.
@@ -34,7 +37,7 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
         let stored = ShortLock::new(Stored::No(None));
-        Arc::new(Packet { result: UnsafeCell::new(None), stored, scope })
+        Arc::new(Packet { result: UnsafeCell::new(None), stored, scope, ending: Ended::new() })
     }
 
     /// Stores the result.
@@ -44,6 +47,7 @@ impl<T> Packet<T> {
     pub(crate) unsafe fn store(&self, result: thread::Result<T>) {
         // SAFETY: the coroutine has not ended, so it alone touches the result.
         unsafe { *self.result.get() = Some(result) };
+        self.ending.tell();
         let before = mem::replace(&mut *self.stored.lock(), Stored::Yes);
         if let Stored::No(Some(waker)) = before {
             waker.wake();
@@ -68,7 +72,7 @@ impl<T> Packet<T> {
                 waiting.forgo();
                 return Ok(());
             }
-            if let Ended::Stopped(stop) = waiting.wait(None) {
+            if let lisle_rt::Ended::Stopped(stop) = waiting.wait(None) {
                 return Err(stop);
             }
         }

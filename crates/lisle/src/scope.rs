@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::coroutine::{self, Coroutine};
+use crate::select::Ended;
 use crate::spawn::{Builder, Joiner};
 
 /// The count that a scope waits for.
@@ -158,6 +159,12 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// A handle to the coroutine itself.
     pub fn coroutine(&self) -> &Coroutine {
         self.joiner.coroutine()
+    }
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    pub(crate) fn ending(&self) -> &Ended {
+        self.joiner.ending()
     }
 }
 

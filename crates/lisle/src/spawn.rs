@@ -12,6 +12,7 @@ use crate::coroutine::Coroutine;
 use crate::packet::Packet;
 use crate::runtime;
 use crate::scope::ScopeData;
+use crate::select::Ended;
 
 /// Starts a coroutine that runs `f`.
 ///
@@ -198,6 +199,11 @@ impl<T> Joiner<T> {
     pub(crate) fn coroutine(&self) -> &Coroutine {
         &self.coroutine
     }
+
+    /// For those who wait for the end among other things.
+    pub(crate) fn ending(&self) -> &Ended {
+        &self.packet.ending
+    }
 }
 
 /// Owns the right to join a coroutine. Dropping it detaches the coroutine.
@@ -229,6 +235,12 @@ impl<T> JoinHandle<T> {
     /// A handle to the coroutine itself.
     pub fn coroutine(&self) -> &Coroutine {
         self.0.coroutine()
+    }
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn ending(&self) -> &Ended {
+        self.0.ending()
     }
 }
 

@@ -148,12 +148,6 @@ impl Wait {
         self.end(ABORTED)
     }
 
-    /// The case that a wait in several queues was claimed for, if it was.
-    pub(crate) fn claimed(&self) -> Option<usize> {
-        let state = self.state.load(Ordering::Relaxed);
-        (state < ABORTED).then_some(state)
-    }
-
     fn end(&self, how: usize) -> Result<(), usize> {
         let relaxed = Ordering::Relaxed;
         self.state.compare_exchange(WAITING, how, relaxed, relaxed).map(drop)
@@ -382,7 +376,7 @@ mod tests {
         }
         assert!(queues[0].has_waiter(None));
         assert_eq!(slot_of(&mut queues[1]), Some(1));
-        assert_eq!((wait.claimed(), wait.abort()), (Some(1), Err(1)));
+        assert_eq!(wait.abort(), Err(1));
         assert!(!queues[0].has_waiter(None));
         // SAFETY: it was in this queue.
         assert!(!unsafe { queues[0].remove(&records[0]) });

@@ -386,7 +386,7 @@ impl<T> Chan<T> {
 
     /// Gives back what was handed over: to the receiver that waits, or as the first value.
     #[cold]
-    pub(super) fn give_back(&self, value: T) {
+    pub(crate) fn give_back(&self, value: T) {
         let mut returned = Box::new(Returned { value: None, next: None });
         let mut slot = Some(value);
         let mut inner = self.inner.lock();
