@@ -38,6 +38,7 @@
 ))]
 #![allow(clippy::missing_safety_doc, reason = "the safety of these functions is libc's")]
 
+mod aside;
 mod call;
 mod carried;
 mod define;

@@ -374,6 +374,14 @@ calls! {
         assert!(late.is_err());
         assert!("127.0.0.1:80".to_socket_addrs().is_ok());
         lisle::deadline(Duration::ZERO, || "127.0.0.1:80".to_socket_addrs().unwrap());
+        // On a coroutine of its own, with the same answer.
+        let plain: Vec<_> = "localhost:80".to_socket_addrs().unwrap().collect();
+        let stoppable = || "localhost:80".to_socket_addrs().unwrap().collect();
+        let under: Vec<_> = lisle::deadline(Duration::from_secs(1000), stoppable);
+        assert_eq!(under, plain);
+        let nowhere = || "no such name.invalid:80".to_socket_addrs().map(drop).unwrap_err();
+        let (under, plain) = (lisle::deadline(Duration::from_secs(1000), nowhere), nowhere());
+        assert_eq!(under.to_string(), plain.to_string());
     }
 
     printing_goes_on {

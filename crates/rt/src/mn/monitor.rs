@@ -146,7 +146,8 @@ impl Monitor {
             self.nap(shared, next.min(slices.next));
             let now = clock::now();
             slices.look(shared, now);
-            if now < next {
+            // It is awake: what would wake it soon is done now.
+            if now + interval / 2 < next {
                 continue;
             }
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();

@@ -348,11 +348,11 @@ impl Seen {
         let Some(number) = worker.thread() else { return SOON };
         let Some((then, had)) = self.time else {
             self.time = thread::processor_time(number).map(|had| (now, had));
-            return SOON;
+            return STUCK_AFTER;
         };
         let passed = now - then;
         if passed < STUCK_AFTER {
-            return SOON;
+            return STUCK_AFTER - passed;
         }
         let Some(has) = thread::processor_time(number) else { return NOW_AND_THEN };
         self.time = Some((now, has));
