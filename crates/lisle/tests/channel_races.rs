@@ -1,5 +1,5 @@
-//! [`lisle::channel`] under stress: nothing is lost and nothing comes twice, whoever is at its ends,
-//! whatever is given up in between.
+//! [`lisle::channel`] under stress: nothing is lost and nothing comes twice, whoever is at its
+//! ends, whatever is given up in between.
 
 mod util;
 

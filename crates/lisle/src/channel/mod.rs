@@ -41,6 +41,7 @@
 //! cancelled, the wait ends with an error `Stopped`, which tells why. This is what there is more
 //! than in crossbeam-channel, whose errors for `send` and `recv` know one reason.
 
+mod block;
 pub(crate) mod chan;
 mod clock;
 mod error;

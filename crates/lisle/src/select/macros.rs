@@ -19,12 +19,16 @@
 ///
 /// | arm | is ready when | result |
 /// |-----|---------------|--------|
-/// | `recv(receiver) -> result => body` | a value is there, or no sender | `Result<T, RecvError>` |
-/// | `send(sender, value) -> result => body` | there is room, or no receiver | `Result<(), SendError<T>>` |
-/// | `join(handle) -> result => body` | the coroutine has ended | as [`join`](crate::JoinHandle::join) |
+/// | `recv(receiver) -> result => body` | a value is there, or no sender | of [`recv`][r] |
+/// | `send(sender, value) -> result => body` | there is room, or no receiver | of [`send`][s] |
+/// | `join(handle) -> result => body` | the coroutine has ended | of [`join`][j] |
 /// | `default => body` | nothing else is, at once | |
 /// | `default(timeout) => body` | nothing else was, for so long | |
 /// | `stopped -> stop => body` | the caller is to stop what it does | [`Stop`](crate::Stop) |
+///
+/// [r]: crate::channel::Receiver::recv
+/// [s]: crate::channel::Sender::send
+/// [j]: crate::JoinHandle::join
 ///
 /// Of several that are ready one is chosen at random, with equal chances. Nothing is allocated.
 /// Bodies are expressions of one type, which is that of the whole; a comma follows each, unless it

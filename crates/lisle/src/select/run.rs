@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The order is random so that of several arms that are ready each has the same chance, whatever
-//! the others are doing.
+//! the others are doing. They are registered in the order in which they were tried: two arms on one
+//! channel have the same chance there, too.
 //!
 //! A default is chosen only if at one moment no arm was ready. Attempts one after another do not
 //! show that: what was missing at the first may be there, and what was there at the second be gone,
@@ -119,7 +120,7 @@ pub(super) fn run(
     }
     let wait = Wait::several();
     loop {
-        let turn = wait_once(arms, &wait, patience);
+        let turn = wait_once(arms, order, &wait, patience);
         let over = match turn {
             Turn::Claimed(arm) => {
                 arms[arm].0.claimed();
@@ -154,7 +155,8 @@ enum Turn {
     Stopped(Stop),
 }
 
-fn wait_once(arms: &mut [Case<'_>], wait: &Wait, patience: Patience) -> Turn {
+/// The order is random, as the attempts left it.
+fn wait_once(arms: &mut [Case<'_>], order: &[u32], wait: &Wait, patience: Patience) -> Turn {
     let limit = if let Patience::Until(deadline) = patience { Some(deadline) } else { None };
     let until = arms.iter().filter_map(|arm| arm.0.moment()).chain(limit).min();
     let waiting = Waiting::begin();
@@ -162,9 +164,10 @@ fn wait_once(arms: &mut [Case<'_>], wait: &Wait, patience: Patience) -> Turn {
     unsafe { wait.again(Whom::Waiting(waiting.waker())) };
     let mut registered = 0;
     let is_ready = loop {
-        let Some(arm) = arms.get(registered) else { break false };
+        let Some(&arm) = order.get(registered) else { break false };
+        let arm = arm as usize;
         // SAFETY: all arms are unregistered below, and stay where they are until then.
-        if unsafe { arm.0.register(wait, registered) } == Registered::Ready {
+        if unsafe { arms[arm].0.register(wait, arm) } == Registered::Ready {
             break true;
         }
         registered += 1;
@@ -176,8 +179,8 @@ fn wait_once(arms: &mut [Case<'_>], wait: &Wait, patience: Patience) -> Turn {
         Some(waiting.wait(until))
     };
     let claimed = wait.abort().err();
-    for arm in &arms[..registered] {
-        arm.0.unregister();
+    for arm in &order[..registered] {
+        arms[*arm as usize].0.unregister();
     }
     match (claimed, ended) {
         (Some(arm), _) => Turn::Claimed(arm),
