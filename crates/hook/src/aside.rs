@@ -22,7 +22,7 @@ enum State<R> {
     Over,
 }
 
-/// Makes the call on a coroutine of its own, and waits for its answer, unless the caller is to stop.
+/// Makes the call on a coroutine of its own and waits for its answer, unless the caller is to stop.
 /// None, and no call, if there is no coroutine to be had.
 pub(crate) fn aside<R: Send + 'static>(
     call: impl FnOnce() -> R + Send + 'static,
