@@ -26,7 +26,7 @@ pub fn write(rows: &[Row]) -> String {
     std::iter::once(HEADER.to_owned()).chain(lines).map(|line| line + "\n").collect()
 }
 
-/// Reads what [`write`] has written.
+/// Reads what [`write()`] has written.
 pub(crate) fn read(text: &str) -> Result<Vec<Line>, String> {
     let mut lines = text.lines();
     match lines.next() {
