@@ -20,8 +20,8 @@
 //!
 //! 1. Queues without locks (crossbeam's). They are faster where many threads send at once, and
 //!    cannot hand over directly: whoever is woken competes with whoever comes by.
-//! 2. Looking at the store without the lock. It was not seen to be of use: an uncontended lock
-//!    costs little more than the look.
+//! 2. Looking at the store without the lock, and beginning to wait with the lock of the first look.
+//!    Neither was seen to be of use: a free lock costs little more than the look.
 
 use std::cell::UnsafeCell;
 use std::ptr;

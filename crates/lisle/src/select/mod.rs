@@ -5,8 +5,8 @@
 //! none is; what was not chosen has not happened.
 //!
 //! An arm is registered with what it waits for, in a record on the caller's stack; whoever ends the
-//! wait claims it for one arm, and hands over what is to be handed over. See [`run`] for how, and
-//! [`waiters`](crate::waiters) for why that is safe.
+//! wait claims it for one arm, and hands over what is to be handed over. See `run` for how, and
+//! `crate::waiters` for why that is safe.
 //!
 //! # What is different from crossbeam-channel
 //!
