@@ -11,3 +11,5 @@ cargo build --workspace --examples
 # Without the hooks no libc symbol is interposed; sanitizers and other interposers need that. Then
 # Lisle's own functions must still suspend.
 cargo test -p lisle --no-default-features --test own_functions
+# What only a feature of the library adds.
+cargo test -p lisle --features tracing --test tracing_spans

@@ -27,6 +27,20 @@ macro_rules! elsewhere_if {
 }
 pub(crate) use elsewhere_if;
 
+/// As [`elsewhere_if`], for calls that are not made once their caller is to stop; they return what
+/// tells of an error in `errno`.
+macro_rules! stoppable_if {
+    ($($name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty: $hops:expr;)*) => {$(
+        #[doc = concat!("See ", stringify!($name), ".")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
+            let plain = || $crate::real::real!($name($($argument),*): fn($($kind),*) -> $result);
+            if $hops { $crate::stop::elsewhere(plain) } else { plain() }
+        }
+    )*};
+}
+pub(crate) use stoppable_if;
+
 /// Defines further names of hooked calls: they call the hook of the name given last.
 macro_rules! alias {
     ($($name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty = $target:ident;)*) => {$(

@@ -38,6 +38,7 @@
 ))]
 #![allow(clippy::missing_safety_doc, reason = "the safety of these functions is libc's")]
 
+mod aside;
 mod call;
 mod carried;
 mod define;
@@ -45,6 +46,7 @@ mod facts;
 mod gate;
 pub mod real;
 mod short;
+mod stop;
 pub mod table;
 mod transfer;
 mod turnstile;

@@ -151,3 +151,9 @@ pub(crate) fn set_errno(errno: Errno) {
     // SAFETY: every thread has one, and so has every coroutine.
     unsafe { *libc::__errno_location() = errno.0 };
 }
+
+/// The value of `errno`.
+pub(crate) fn errno() -> Errno {
+    // SAFETY: as above.
+    Errno(unsafe { *libc::__errno_location() })
+}

@@ -16,7 +16,7 @@ use crate::facts;
 /// The descriptor of such a connection. None where the long way is right.
 #[inline]
 fn connection(fd: i32, direction: Direction) -> Option<Descriptor> {
-    if !lisle_rt::begin_io() || !request::available() {
+    if !lisle_rt::begin_io() || !request::available() || lisle_rt::stopped().is_some() {
         return None;
     }
     let descriptor = Descriptor::new(fd)?;
@@ -75,10 +75,8 @@ pub(crate) unsafe fn send(fd: i32, buf: *const u8, len: usize) -> Option<Result<
 #[inline]
 fn answer(performed: Option<Performed>) -> Option<Result<usize, Errno>> {
     match performed? {
-        Performed::Interrupted if signals::interrupts(false) => Some(Err(Errno::INTR)),
-        Performed::Done(Err(Errno::AGAIN | Errno::INTR))
-        | Performed::TimedOut
-        | Performed::Interrupted => None,
+        Performed::Interrupted => signals::interrupts(false).map(Err),
+        Performed::Done(Err(Errno::AGAIN | Errno::INTR)) | Performed::TimedOut => None,
         Performed::Done(result) => Some(result),
     }
 }

@@ -93,6 +93,16 @@ impl Operation {
         facts::is_nonblocking(self.fd, &self.descriptor)
     }
 
+    /// Fails if the caller is to stop, also if it would not have to wait, so that loops end. Not
+    /// for what the user set not to block, which waits elsewhere.
+    #[inline]
+    pub(crate) fn begin(&self) -> Result<(), Errno> {
+        match lisle_rt::stopped() {
+            Some(stop) if !self.is_nonblocking() => Err(Errno(stop.errno())),
+            _ => Ok(()),
+        }
+    }
+
     /// Attempts until the answer is not `EAGAIN`, waiting in between. The attempt must not block.
     ///
     /// # Errors
@@ -101,6 +111,7 @@ impl Operation {
         &mut self,
         mut attempt: impl FnMut(i32) -> Result<usize, Errno>,
     ) -> Result<usize, Errno> {
+        self.begin()?;
         let mut tries = 0;
         loop {
             let ticks = self.descriptor.ticks(self.direction);
@@ -131,6 +142,7 @@ impl Operation {
         if !request::available() {
             return self.run(attempt);
         }
+        self.begin()?;
         if !at_once || self.is_nonblocking() {
             match attempt(self.fd) {
                 Err(Errno::AGAIN) if !self.is_nonblocking() => {}
@@ -182,11 +194,14 @@ impl Operation {
             match perform(self.fd) {
                 Some(Performed::Done(Err(Errno::INTR))) if self.is_open() => {}
                 Some(Performed::Done(result)) => return Some(result),
-                Some(Performed::Interrupted) if signals::interrupts(deadline.is_some()) => {
-                    return Some(Err(Errno::INTR));
+                Some(Performed::Interrupted) => {
+                    if let Some(errno) = signals::interrupts(deadline.is_some()) {
+                        return Some(Err(errno));
+                    }
+                    if !self.is_open() {
+                        return Some(Err(Errno(libc::EBADF)));
+                    }
                 }
-                Some(Performed::Interrupted) if self.is_open() => {}
-                Some(Performed::Interrupted) => return Some(Err(Errno(libc::EBADF))),
                 Some(Performed::TimedOut) => return None,
                 None => return Some(Err(Errno::AGAIN)),
             }
@@ -216,6 +231,7 @@ impl Operation {
             }
             return result;
         }
+        self.begin()?;
         loop {
             let ticks = self.descriptor.ticks(self.direction);
             let known_empty =
@@ -248,10 +264,11 @@ impl Operation {
             Ended::Ready => {}
             Ended::TimedOut => self.expired = true,
             // Calls with a timeout are not restarted.
-            Ended::Interrupted if signals::interrupts(deadline.is_some()) => {
-                return Err(Errno::INTR);
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(deadline.is_some()) {
+                    return Err(errno);
+                }
             }
-            Ended::Interrupted => {}
             Ended::Closed(Some(moved)) => return self.follow(moved),
             Ended::Closed(None) => return Err(Errno(libc::EBADF)),
             Ended::Unpollable(errno) => return Err(errno),
@@ -385,6 +402,7 @@ pub(crate) unsafe fn write_all(
     first: impl Fn(i32) -> Entry,
     mut attempt: impl FnMut(i32, usize) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
+    operation.begin()?;
     let mut done = Err(Errno::AGAIN);
     let at_once = at_once && total <= PART;
     if !at_once {

@@ -11,9 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use lisle::runtime::{self, Mode};
-use lisle::{Coroutine, JoinHandle};
+use lisle::{CancelToken, Coroutine, JoinHandle};
 use lisle_lab_harness::blocking::{self, Blocking};
 use lisle_lab_harness::{Outcome, lengthen_queue, run as run_harness};
+
+use crate::channels;
 
 struct Lisle;
 
@@ -25,6 +27,7 @@ impl Blocking for Lisle {
     type Receiver = Receiver<u64>;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Group = (CancelToken, Vec<JoinHandle<()>>);
 
     /// In 1:1 mode below the usual `pid_max` of 32768, so that the machine stays usable.
     fn most_tasks() -> usize {
@@ -88,6 +91,31 @@ impl Blocking for Lisle {
         receiver.recv().ok()
     }
 
+    fn scope(tasks: usize) {
+        lisle::scope(|scope| {
+            for _ in 0..tasks {
+                scope.spawn(|| {});
+            }
+        });
+    }
+
+    fn group<F: FnOnce() + Send + 'static>(
+        bodies: impl Iterator<Item = F>,
+    ) -> Outcome<Self::Group> {
+        let token = CancelToken::new();
+        let spawn = |body: F| {
+            let token = token.clone();
+            Self::spawn(move || token.run(body))
+        };
+        let tasks = bodies.map(spawn).collect::<io::Result<_>>();
+        Ok((token, tasks.map_err(|error| error.to_string())?))
+    }
+
+    fn cancel((token, tasks): Self::Group) {
+        token.cancel();
+        tasks.into_iter().for_each(Self::join);
+    }
+
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         lengthen_queue(&listener)?;
@@ -109,6 +137,6 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> ExitCode {
             println!("{:?}", runtime::mode());
             Ok(())
         }
-        _ => blocking::run::<Lisle>(params),
+        _ => blocking::run::<Lisle, channels::Own>(params),
     })
 }

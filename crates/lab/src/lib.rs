@@ -17,6 +17,7 @@
 
 mod bench;
 mod case;
+mod channels;
 mod child;
 mod client;
 pub mod csv;
@@ -25,23 +26,28 @@ mod harness;
 mod machine;
 mod options;
 mod peak;
+mod plot;
 mod publish;
 mod rivals;
 pub mod series;
 mod standing;
+mod svg;
 mod sys;
 mod syscalls;
 mod system;
 mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: lab bench [--quick] [--rounds N] [--systems A,B] [--csv FILE]
                  [--publish DIR --host NAME] [CASE...]
        lab list
+       lab plot CSV
 
-CASE is a case or one of its variants, as `lab list` shows them; without one, all are run.";
+CASE is a case or one of its variants, as `lab list` shows them; without one, all are run.
+`plot` draws the case `fair` of such a file beside it.";
 
 /// Runs the laboratory with the arguments after `lab`.
 ///
@@ -56,6 +62,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
             bench::list();
             Ok(())
         }
+        Some("plot") => plot(rest),
         Some("harness") => return harness::run(rest),
         Some("client") => client::run(rest),
         _ => Err(USAGE.to_owned()),
@@ -67,4 +74,11 @@ pub fn main(args: Vec<String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `lab plot CSV`.
+fn plot(mut args: impl Iterator<Item = String>) -> Result<(), String> {
+    let (Some(csv), None) = (args.next(), args.next()) else { return Err(USAGE.to_owned()) };
+    println!("written to {}", publish::draw(Path::new(&csv))?.display());
+    Ok(())
 }

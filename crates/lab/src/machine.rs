@@ -82,7 +82,8 @@ fn crates() -> Option<String> {
         let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
         Some(format!("{name} {}", rest.split('"').next()?))
     };
-    let versions: Option<Vec<_>> =
-        ["tokio", "hyper", "may", "smol"].into_iter().map(version).collect();
+    let names =
+        ["tokio", "hyper", "may", "smol", "crossbeam-channel", "async-channel", "flume", "rayon"];
+    let versions: Option<Vec<_>> = names.into_iter().map(version).collect();
     versions.map(|versions| versions.join(", "))
 }

@@ -1,23 +1,41 @@
-//! Keeping a run: `DIR/<date>-<host>/` with `raw.csv` and `summary.md`.
+//! Keeping a run: `DIR/<date>-<host>/` with `raw.csv` and `summary.md`, and `fair.svg` if the run
+//! has figures of that case.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Writes both files and returns their folder.
+use crate::plot;
+
+/// Writes the files and returns their folder.
 pub(crate) fn publish(dir: &Path, host: &str, csv: &str, summary: &str) -> Result<PathBuf, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if host.is_empty() || !host.chars().all(plain) {
         return Err(format!("not a plain name: --host {host}"));
     }
     let folder = dir.join(format!("{}-{host}", today()));
+    let picture = plot::fairness(csv)?;
     let write = || {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("raw.csv"), csv)?;
-        fs::write(folder.join("summary.md"), summary)
+        fs::write(folder.join("summary.md"), summary)?;
+        picture.map_or(Ok(()), |picture| fs::write(folder.join("fair.svg"), picture))
     };
     write().map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
+}
+
+/// Draws the picture of a CSV beside it, under its name with `.svg`.
+pub(crate) fn draw(csv: &Path) -> Result<PathBuf, String> {
+    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let figures = fs::read_to_string(csv).map_err(|error| failed(csv, error))?;
+    let picture = plot::fairness(&figures).map_err(|why| format!("{}: {why}", csv.display()))?;
+    let picture =
+        picture.ok_or("of the case `fair` alone there is a picture, and it is not here")?;
+    let path = csv.with_extension("svg");
+    fs::write(&path, picture).map_err(|error| failed(&path, error))?;
+    Ok(path)
 }
 
 /// Today's date, UTC.

@@ -6,7 +6,7 @@ use crate::case::Variant;
 pub(crate) const BASE: &str = "lisle";
 
 /// All systems, in the order of the tables.
-pub(crate) const SYSTEMS: [System; 11] = [
+pub(crate) const SYSTEMS: [System; 12] = [
     System::new(BASE, "this runtime", Program::Own),
     System::new("may", "stackful coroutines", Program::Cargo("may")),
     System::new("go", "goroutines", Program::Go),
@@ -15,14 +15,17 @@ pub(crate) const SYSTEMS: [System; 11] = [
         .with_arg("current_thread=1"),
     System::new("tokio-mt", "tokio, multi-thread runtime", Program::Cargo("tokio")),
     System::new("smol", "smol's executor, run by as many threads", Program::Cargo("smol")),
-    System::new("rayon", "a pool for what computes", Program::Cargo("rayon")).fair_only(),
+    System::new("flume", "flume's channels on tokio-mt", Program::Cargo("tokio"))
+        .with_arg("flume=1")
+        .only_in(Field::Channels),
+    System::new("rayon", "a pool for what computes", Program::Cargo("rayon")).only_in(Field::Fair),
     System::new("threads", "std on OS threads", Program::Cargo("threads")),
     System::new("lisle-run", "the same program under `lisle run`", Program::Cargo("threads"))
         .under_run(),
     System::new("c-epoll", "C by hand on epoll", Program::C { name: "epoll", library: None })
-        .echo_only(),
+        .only_in(Field::Echo),
     System::new("c-uring", "C on io_uring", Program::C { name: "uring", library: Some("uring") })
-        .echo_only(),
+        .only_in(Field::Echo),
 ];
 
 /// One column of comparison.
@@ -36,8 +39,16 @@ pub(crate) struct System {
     /// Whether its program runs under `lisle run`.
     pub(crate) under_run: bool,
     one_worker: bool,
-    echo_only: bool,
-    fair_only: bool,
+    field: Field,
+}
+
+/// What a system takes part in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    All,
+    Echo,
+    Fair,
+    Channels,
 }
 
 /// Where a system's harness program comes from.
@@ -62,8 +73,7 @@ impl System {
             arg: None,
             under_run: false,
             one_worker: false,
-            echo_only: false,
-            fair_only: false,
+            field: Field::All,
         }
     }
 
@@ -82,21 +92,19 @@ impl System {
         self
     }
 
-    const fn echo_only(mut self) -> Self {
-        self.echo_only = true;
-        self
-    }
-
-    const fn fair_only(mut self) -> Self {
-        self.fair_only = true;
+    const fn only_in(mut self, field: Field) -> Self {
+        self.field = field;
         self
     }
 
     /// Whether the system has anything to show in `variant`.
     pub(crate) fn takes_part(&self, variant: &Variant) -> bool {
-        (variant.is_echo() || !self.echo_only)
-            && (variant.is_fair() || !self.fair_only)
-            && (variant.workers == 1 || !self.one_worker)
-            && variant.is_for(self.name)
+        let is_here = match self.field {
+            Field::All => true,
+            Field::Echo => variant.is_echo(),
+            Field::Fair => variant.is_fair(),
+            Field::Channels => variant.is_of_channels(),
+        };
+        is_here && (variant.workers == 1 || !self.one_worker) && variant.is_for(self.name)
     }
 }

@@ -72,6 +72,29 @@ fn quick_yield_writes_csv_and_publishes() {
 }
 
 #[test]
+fn published_run_of_the_fair_case_has_its_picture() {
+    let (csv, runs) = (scratch("fair.csv"), scratch("fair-runs"));
+    let (path, folder) = (csv.to_str().unwrap(), runs.to_str().unwrap());
+    let what = ["bench", "--quick", "--rounds", "1", "fair", "--systems", "lisle"];
+    let output =
+        lab(&[&what[..], &["--csv", path, "--publish", folder, "--host", "test"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let published = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let picture = fs::read_to_string(published.join("fair.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.contains(">lisle<"), "{picture}");
+
+    // The command draws the same from the figures alone.
+    let output = lab(&["plot", path]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(csv.with_extension("svg")).unwrap(), picture);
+    fs::write(&csv, lisle_lab::csv::write(&[])).unwrap();
+    assert!(!lab(&["plot", path]).status.success(), "there is nothing to draw");
+    fs::remove_file(csv.with_extension("svg")).unwrap();
+    fs::remove_file(csv).unwrap();
+    fs::remove_dir_all(runs).unwrap();
+}
+
+#[test]
 fn every_case_of_the_harness_reports_figures() {
     let cases = [
         ("yield", "tasks=2"),
@@ -86,13 +109,20 @@ fn every_case_of_the_harness_reports_figures() {
         ("pthread-sem", ""),
         ("pthread-barrier", "tasks=2"),
         ("mpsc", ""),
+        ("channel-round-trip", "capacity=0"),
+        ("channel-flow", "senders=2 receivers=2 capacity=0"),
+        ("channel-flow", "senders=2 receivers=2"),
+        ("channel-select", "channels=2 capacity=1"),
+        ("channel-select", "channels=10 capacity=1"),
+        ("scope", "tasks=10"),
+        ("cancel", "tasks=100 sleeps=0"),
         ("memory", "tasks=100"),
         ("sleep-short", "us=50"),
         ("sleep-many", "tasks=100"),
     ];
     for (case, arg) in cases {
         let mut args = vec!["workers=1", "ms=2"];
-        args.extend(Some(arg).filter(|arg| !arg.is_empty()));
+        args.extend(arg.split_whitespace());
         assert!(!harness(case, &args).is_empty(), "{case}");
     }
 }

@@ -74,6 +74,17 @@ impl Coroutine {
     }
 }
 
+impl Coroutine {
+    /// Writes it as dumps show it.
+    pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Task { task, .. } => write!(f, "coroutine {}", task.id())?,
+            Kind::Thread(thread) => write!(f, "thread {:?}", thread.id())?,
+        }
+        self.name().map_or(Ok(()), |name| write!(f, " {name:?}"))
+    }
+}
+
 impl fmt::Debug for Coroutine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coroutine").field("id", &self.id()).field("name", &self.name()).finish()
@@ -91,7 +102,9 @@ pub fn current() -> Coroutine {
 /// Waits until [`Coroutine::unpark`] is called on the calling coroutine.
 ///
 /// Returns at once if it was called since the last `park`. It may also return for no reason, so
-/// call it in a loop that checks what is waited for, as with [`std::thread::park`].
+/// call it in a loop that checks what is waited for, as with [`std::thread::park`]. Under a
+/// [deadline](crate::deadline()) that has passed, and the like, it returns at once, so let the loop
+/// ask [`stopped`](crate::stopped), too.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,6 +122,7 @@ pub fn current() -> Coroutine {
 pub fn park() {
     match lisle_rt::current() {
         Some(_) => lisle_rt::park(None),
+        None if lisle_rt::is_stoppable() => lisle_rt::park_thread(None),
         None => thread::park(),
     }
 }
@@ -118,6 +132,7 @@ pub fn park_timeout(timeout: Duration) {
     match lisle_rt::current() {
         // A deadline beyond the clock's range is none.
         Some(_) => lisle_rt::park(Instant::now().checked_add(timeout)),
+        None if lisle_rt::is_stoppable() => lisle_rt::park_thread(Some(timeout)),
         None => thread::park_timeout(timeout),
     }
 }

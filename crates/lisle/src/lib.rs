@@ -40,20 +40,41 @@
 //! coroutine they suspend it; elsewhere they are the plain calls. There is no `lisle::net` and no
 //! `lisle::Mutex`: std *is* the API.
 //!
+//! # Locals
+//!
+//! A `thread_local!` is each coroutine's own, as it is each thread's: it is initialised when the
+//! coroutine first uses it, nobody else sees it, it keeps its value and its address across every
+//! wait, and its destructor runs when the coroutine ends. That goes for those of libraries and of C
+//! too. What is meant to be shared by a coroutine and those that it starts, such as the number of a
+//! request, is a [`Scoped`] value.
+//!
 //! # Cargo features
 //!
+//! - **`tracing`**: coroutines begin in the span of the `tracing` crate in which they were started,
+//!   and with its dispatcher. (Within a coroutine spans work without it.)
 //! - **`hooks`** (default): interposition as described. Without it a blocking call blocks its
 //!   worker, and only this crate's own functions suspend.
 
 mod alloc;
 mod blocking;
+mod cancel;
 pub mod channel;
 mod coroutine;
+mod deadline;
+mod dump;
+mod family;
+mod future;
+mod group;
+mod inherit;
+mod locals;
 mod packet;
 pub mod runtime;
 mod scope;
 pub mod select;
+#[cfg_attr(not(feature = "tracing"), path = "no_span.rs")]
+mod span;
 mod spawn;
+pub mod sync;
 mod time;
 mod waiters;
 
@@ -63,9 +84,15 @@ use lisle_hook as _;
 
 pub use alloc::PerWorkerAlloc;
 pub use blocking::{OsThreadPin, blocking, pin_to_os_thread};
+pub use cancel::CancelToken;
 pub use coroutine::{Coroutine, CoroutineId, current, park, park_timeout};
+pub use deadline::{deadline, deadline_at, masked, stopped};
+pub use dump::{Dump, dump};
+pub use future::{JoinFuture, block_on};
+pub use group::{Group, Members};
 pub use lisle_macros::{main, test};
 pub use lisle_rt::Stop;
+pub use locals::Scoped;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, JoinHandle, spawn};
 pub use time::{sleep, yield_now};

@@ -1,10 +1,11 @@
 //! What a finished coroutine leaves for the one that joins it.
 
 use std::cell::UnsafeCell;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
-use crate::scope::ScopeData;
+use crate::family::ScopeData;
 use crate::select::Ended;
 
 /// The place of the result, shared by the coroutine and its handle.
@@ -14,7 +15,7 @@ use crate::select::Ended;
 pub(crate) struct Packet<T> {
     result: UnsafeCell<Option<thread::Result<T>>>,
     scope: Option<Arc<ScopeData>>,
-    /// That the result is there, for those who choose.
+    /// That the result is there, for those who choose, are to stop, or are futures.
     pub(crate) ending: Ended,
 }
 
@@ -25,6 +26,11 @@ unsafe impl<T: Send> Sync for Packet<T> {}
 impl<T> Packet<T> {
     pub(crate) fn new(scope: Option<Arc<ScopeData>>) -> Arc<Self> {
         Arc::new(Packet { result: UnsafeCell::new(None), scope, ending: Ended::new() })
+    }
+
+    /// The scope that it is in.
+    pub(crate) fn scope(&self) -> Option<&ScopeData> {
+        self.scope.as_deref()
     }
 
     /// Stores the result.
@@ -40,7 +46,7 @@ impl<T> Packet<T> {
     /// Takes the result.
     ///
     /// # Safety
-    /// The coroutine has ended and the caller is the only handle.
+    /// The coroutine has ended, or there is a result, and the caller is the only handle.
     pub(crate) unsafe fn take(&self) -> thread::Result<T> {
         // SAFETY: by the rule on the type the handle alone touches the result now.
         unsafe { (*self.result.get()).take() }.expect("an ended coroutine left its result")
@@ -53,7 +59,7 @@ impl<T> Drop for Packet<T> {
     fn drop(&mut self) {
         let unhandled_panic = matches!(self.result.get_mut(), Some(Err(_)));
         let result = self.result.get_mut().take();
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(result))).is_err() {
+        if panic::catch_unwind(AssertUnwindSafe(|| drop(result))).is_err() {
             eprintln!("fatal runtime error: the result of a coroutine panicked on drop, aborting");
             std::process::abort();
         }

@@ -8,39 +8,14 @@ use std::io;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::coroutine::{self, Coroutine};
+use lisle_rt::Stops;
+
+use crate::coroutine::Coroutine;
+use crate::family::{Open, Policy, ScopeData};
 use crate::select::Ended;
 use crate::spawn::{Builder, Joiner};
-
-/// The count that a scope waits for.
-///
-/// `running` counts coroutines whose packet still exists. The owner alone waits for it to fall to
-/// zero; whoever takes it there wakes the owner. Release on the decrement and Acquire on the
-/// owner's load make everything the coroutines did visible to the owner.
-pub(crate) struct ScopeData {
-    running: AtomicUsize,
-    panicked: AtomicBool,
-    owner: Coroutine,
-}
-
-impl ScopeData {
-    pub(crate) fn started(&self) {
-        // Cannot overflow: each counted coroutine has an allocation of its own.
-        self.running.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn ended(&self, panicked: bool) {
-        if panicked {
-            self.panicked.store(true, Ordering::Relaxed);
-        }
-        if self.running.fetch_sub(1, Ordering::Release) == 1 {
-            self.owner.unpark();
-        }
-    }
-}
 
 /// The scope of coroutines that may borrow from `'env`; see [`scope`].
 #[derive(Debug)]
@@ -49,12 +24,6 @@ pub struct Scope<'scope, 'env: 'scope> {
     /// Invariance over both lifetimes, without which a coroutine could borrow what ends sooner.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
-}
-
-impl fmt::Debug for ScopeData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopeData").field("running", &self.running).finish_non_exhaustive()
-    }
 }
 
 /// Runs `f` with a scope in which coroutines may borrow from the environment.
@@ -69,6 +38,13 @@ impl fmt::Debug for ScopeData {
 /// assert_eq!(sum, 6);
 /// ```
 ///
+/// The coroutines inherit the [`Scoped`](crate::Scoped) values of who starts them, and are under
+/// the [deadlines](crate::deadline()) and tokens that the caller of `scope` is under: a stop ends
+/// their waits, and so the scope. The wait for them is not ended by a stop, since they borrow.
+///
+/// To cancel them when one of them fails, to take the first that is done, or to limit how many run
+/// at a time, there is [`Group`](crate::Group).
+///
 /// # Panics
 /// With the panic of `f`; or, if a coroutine that nobody joined panicked, with
 /// `"a scoped coroutine panicked"`. In either case after all coroutines have ended.
@@ -76,29 +52,27 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let scope = Scope {
-        data: Arc::new(ScopeData {
-            running: AtomicUsize::new(0),
-            panicked: AtomicBool::new(false),
-            owner: coroutine::current(),
-        }),
-        scope: PhantomData,
-        env: PhantomData,
-    };
+    let open = Open::new(Policy { name: "scope", limit: None }, Stops::of_caller());
+    let scope = Scope::new(&open);
     let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    while scope.data.running.load(Ordering::Acquire) != 0 {
-        coroutine::park();
-    }
+    open.data().wait_for_all();
     match result {
         Err(payload) => panic::resume_unwind(payload),
-        Ok(_) if scope.data.panicked.load(Ordering::Relaxed) => {
-            panic!("a scoped coroutine panicked")
-        }
+        Ok(_) if open.data().has_panicked() => panic!("a scoped coroutine panicked"),
         Ok(value) => value,
     }
 }
 
 impl<'scope, 'env> Scope<'scope, 'env> {
+    /// A scope for those who see to it that it is open until all have ended.
+    pub(crate) fn new(open: &Open) -> Self {
+        Scope { data: Arc::clone(open.data()), scope: PhantomData, env: PhantomData }
+    }
+
+    pub(crate) fn data(&self) -> &ScopeData {
+        &self.data
+    }
+
     /// Starts a coroutine in the scope.
     ///
     /// # Panics

@@ -4,20 +4,23 @@ use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::task;
 use std::thread;
 
 use lisle_rt::{Runtime, TaskRef};
 
 use crate::coroutine::Coroutine;
+use crate::family::ScopeData;
+use crate::inherit::Inherited;
 use crate::packet::Packet;
 use crate::runtime;
-use crate::scope::ScopeData;
 use crate::select::Ended;
 
 /// Starts a coroutine that runs `f`.
 ///
 /// The bounds are those of [`std::thread::spawn`], for the same reasons: the coroutine may outlive
-/// its creator and may run on any OS thread. Dropping the handle lets it run on alone.
+/// its creator and may run on any OS thread. Dropping the handle lets it run on alone. It inherits
+/// the [`Scoped`](crate::Scoped) values of its creator.
 ///
 /// ```
 /// let handle = lisle::spawn(|| 6 * 7);
@@ -108,17 +111,25 @@ impl Builder {
         }
         let packet = Packet::new(scope);
         let theirs = Arc::clone(&packet);
+        let inherited = Inherited::of_caller();
         let body = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(f));
+            let result = panic::catch_unwind(AssertUnwindSafe(|| match theirs.scope() {
+                None => inherited.run(f),
+                Some(scope) => inherited.run(|| scope.run_child(f)),
+            }));
             // SAFETY: the coroutine stores its result once, here.
             unsafe { theirs.store(result) };
         };
-        match runtime::current_or_start() {
+        let joiner = match runtime::current_or_start() {
             // SAFETY: the caller's obligation.
-            Some(rt) => unsafe { self.start_task(rt, body, packet) },
+            Some(rt) => unsafe { self.start_task(rt, body, packet)? },
             // SAFETY: the caller's obligation.
-            None => unsafe { self.start_thread(body, packet) },
+            None => unsafe { self.start_thread(body, packet)? },
+        };
+        if let Some(scope) = joiner.packet.scope() {
+            scope.granted();
         }
+        Ok(joiner)
     }
 
     /// M:N mode.
@@ -175,6 +186,11 @@ enum Native {
 
 impl<T> Joiner<T> {
     pub(crate) fn join(self) -> thread::Result<T> {
+        if lisle_rt::is_stoppable()
+            && let Err(stop) = self.packet.ending.wait()
+        {
+            return Err(Box::new(stop));
+        }
         match self.native {
             Native::Task(task) => task.join(),
             Native::Thread(thread) => thread.join().expect("the body catches every panic"),
@@ -182,6 +198,15 @@ impl<T> Joiner<T> {
         // SAFETY: it has ended. A joiner is not cloned and `join` consumes it, so it is the only
         // handle.
         unsafe { self.packet.take() }
+    }
+
+    /// The result if there is one; otherwise `waker` is woken once there is.
+    pub(crate) fn take_or_wake(self, waker: &task::Waker) -> Result<thread::Result<T>, Self> {
+        if !self.packet.ending.is_told_or_wake(waker) {
+            return Err(self);
+        }
+        // SAFETY: it is there, and this is the only handle, as in `join`.
+        Ok(unsafe { self.packet.take() })
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -210,7 +235,8 @@ impl<T> JoinHandle<T> {
     /// Suspends only the calling coroutine; blocks when called on an OS thread.
     ///
     /// # Errors
-    /// If the coroutine panicked, the payload of the panic.
+    /// If the coroutine panicked, the payload of the panic. If the caller is to stop (see
+    /// [`deadline`](crate::deadline())), a [`Stop`](crate::Stop); the coroutine goes on alone.
     ///
     /// ```
     /// let handle = lisle::spawn(|| panic!("gone wrong"));
@@ -229,6 +255,10 @@ impl<T> JoinHandle<T> {
     /// A handle to the coroutine itself.
     pub fn coroutine(&self) -> &Coroutine {
         self.0.coroutine()
+    }
+
+    pub(crate) fn into_joiner(self) -> Joiner<T> {
+        self.0
     }
 }
 

@@ -194,6 +194,11 @@ impl Record {
             previous: Cell::new(ptr::null()),
         }
     }
+
+    /// Whether it is in its queue; asked by the waiter under the lock of that.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued.get()
+    }
 }
 
 /// A wait that the caller has ended, having taken it out of the queue.
@@ -272,6 +277,12 @@ impl Queue {
             unsafe { self.unlink(record) };
         }
         false
+    }
+
+    /// The slot of the first record, whose wait is in this queue alone.
+    pub(crate) fn first_slot(&self) -> Option<*mut ()> {
+        // SAFETY: what is in the queue is there, by the contract of `push`.
+        unsafe { self.first.as_ref() }.map(|first| first.slot.get())
     }
 
     /// Takes a record out; false if it is not in the queue any more.

@@ -87,3 +87,40 @@ fn those_who_compute_advance_evenly() {
     })
     .expect_return();
 }
+
+#[test]
+fn who_computes_gets_on_beside_those_that_are_always_ready() {
+    in_child(ONE, || {
+        let stop = Arc::new(AtomicBool::new(false));
+        // More to do than there is time: each wakes the next, and some are always runnable.
+        let short: Vec<_> = (0..8)
+            .map(|_| {
+                let stop = Arc::clone(&stop);
+                lisle::spawn(move || {
+                    let mut turns = 0_u64;
+                    while !stop.load(Relaxed) {
+                        lisle::spawn(|| ()).join().unwrap();
+                        lisle::yield_now();
+                        turns += 1;
+                    }
+                    turns
+                })
+            })
+            .collect();
+        let long: Vec<_> = (0..2)
+            .map(|_| {
+                lisle::spawn(|| {
+                    let begin = Instant::now();
+                    (0..30_000_000_u64).for_each(|n| _ = std::hint::black_box(n));
+                    begin.elapsed()
+                })
+            })
+            .collect();
+        let took: Vec<_> = long.into_iter().map(|one| one.join().unwrap()).collect();
+        stop.store(true, Relaxed);
+        let turns: Vec<_> = short.into_iter().map(|one| one.join().unwrap()).collect();
+        println!("those that compute took {took:?}, the others had {turns:?} turns");
+        assert!(turns.iter().all(|&turns| turns > 100), "{turns:?}");
+    })
+    .expect_return();
+}

@@ -184,10 +184,23 @@ impl State {
 
 type Hold = unsafe extern "C" fn(*const State, *mut State, u64);
 
-/// So many preemptions, or `LISLE_TEST_PREEMPTIONS`.
-fn wanted() -> u64 {
+/// Preemptions that a process makes, if 20 seconds are enough for it.
+const WANTED: u64 = 10_000;
+
+/// Has processes run `body` until they have made so many preemptions, or `LISLE_TEST_PREEMPTIONS`.
+fn often<F: FnOnce() + Copy>(body: F) {
+    const FIRST: &str = "LISLE_TEST_FIRST";
     let asked = std::env::var("LISLE_TEST_PREEMPTIONS").ok();
-    asked.and_then(|number| number.parse().ok()).unwrap_or(10_000)
+    let asked = asked.and_then(|number| number.parse().ok()).unwrap_or(WANTED);
+    for process in 0..asked.div_ceil(WANTED) {
+        let first = (process * 6).to_string();
+        in_child(&[("LISLE_SLICE", "20us"), (FIRST, &first)], body).expect_return();
+    }
+}
+
+/// Of the generators of this process.
+fn first_seed() -> u64 {
+    std::env::var("LISLE_TEST_FIRST").unwrap().parse().unwrap()
 }
 
 fn holds(hold: Hold, wide: bool) {
@@ -196,9 +209,9 @@ fn holds(hold: Hold, wide: bool) {
     let all: Vec<_> = (0..6)
         .map(|own| {
             lisle::spawn(move || {
-                let mut random = Random::new(own);
+                let mut random = Random::new(first_seed() + own);
                 let mut rounds = 0;
-                while lisle::runtime::metrics().preemptions < wanted() && Instant::now() < until {
+                while lisle::runtime::metrics().preemptions < WANTED && Instant::now() < until {
                     let state = State::random(&mut random);
                     let mut found = state;
                     found.zmm = [[0; 8]; 32];
@@ -218,15 +231,13 @@ fn holds(hold: Hold, wide: bool) {
     assert!(!coroutines || preemptions > 100, "{preemptions}");
 }
 
-const OFTEN: &[(&str, &str)] = &[("LISLE_SLICE", "20us")];
-
 #[test]
 fn all_registers_with_avx512() {
     if !is_x86_feature_detected!("avx512bw") {
         println!("skipped: no AVX-512");
         return;
     }
-    in_child(OFTEN, || holds(hold_avx512, true)).expect_return();
+    often(|| holds(hold_avx512, true));
 }
 
 #[test]
@@ -235,7 +246,7 @@ fn all_registers_with_avx2() {
         println!("skipped: no AVX2");
         return;
     }
-    in_child(OFTEN, || holds(hold_avx2, false)).expect_return();
+    often(|| holds(hold_avx2, false));
 }
 
 /// Floating point as compilers make it, on workers that go on with others in between.
@@ -251,7 +262,7 @@ fn sums_come_out_the_same() {
         }
         a ^ f.to_bits() ^ lanes.iter().map(|lane| u64::from(lane.to_bits())).sum::<u64>()
     }
-    in_child(OFTEN, || {
+    in_child(&[("LISLE_SLICE", "20us")], || {
         let expected: Vec<_> = (0..4).map(sum).collect();
         let expected = std::sync::Arc::new(expected);
         let all: Vec<_> = (0..16)

@@ -431,23 +431,32 @@ fn step(random: &mut Random, depth: u32) {
     }
 }
 
-/// So many, or `LISLE_TEST_PROGRAMS`.
+/// The number in an environment variable.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// 60, or `LISLE_TEST_PROGRAMS`: as many processes as that takes, which no watchdog ends.
 #[test]
 fn random_programs() {
-    for environment in [OFTEN, OFTEN_ONE] {
-        in_child(environment, || {
-            let programs = std::env::var("LISLE_TEST_PROGRAMS").ok();
-            let programs = programs.and_then(|number| number.parse().ok()).unwrap_or(60);
-            for seed in 0..programs {
-                let all: Vec<_> = (0..6)
-                    .map(|own| {
-                        let mut random = Random::new(seed * 100 + own);
-                        lisle::spawn(move || (0..12).for_each(|_| step(&mut random, 3)))
-                    })
-                    .collect();
-                all.into_iter().for_each(|one| one.join().unwrap());
-            }
-        })
-        .expect_return();
+    const AT_ONCE: u64 = 60;
+    const FIRST: &str = "LISLE_TEST_FIRST";
+    for first in (0..number("LISLE_TEST_PROGRAMS").unwrap_or(AT_ONCE)).step_by(AT_ONCE as usize) {
+        for environment in [OFTEN, OFTEN_ONE] {
+            let first = first.to_string();
+            in_child(&[environment, &[(FIRST, &first)]].concat(), || {
+                let first = number(FIRST).expect("the parent says which");
+                for seed in first..first + AT_ONCE {
+                    let all: Vec<_> = (0..6)
+                        .map(|own| {
+                            let mut random = Random::new(seed * 100 + own);
+                            lisle::spawn(move || (0..12).for_each(|_| step(&mut random, 3)))
+                        })
+                        .collect();
+                    all.into_iter().for_each(|one| one.join().unwrap());
+                }
+            })
+            .expect_return();
+        }
     }
 }

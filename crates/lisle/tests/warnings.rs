@@ -7,6 +7,16 @@ use std::time::{Duration, Instant};
 use lisle::runtime::metrics;
 use util::{in_child, threads};
 
+/// Whether what follows a warning tells where in this program the coroutine is: as the innermost
+/// frame, or as the caller of what it is in.
+fn is_traced(stderr: &str) {
+    let file = std::env::current_exe().unwrap();
+    let own = format!("lisle:     {}+0x", file.file_name().unwrap().to_str().unwrap());
+    // The name of the file is kept as far as there is room.
+    let frames = stderr.lines().filter(|line| line.starts_with(&own[..own.len().min(30)]));
+    assert!(frames.count() >= 2, "{stderr}");
+}
+
 /// Computes for so long.
 fn compute(span: Duration) {
     let begin = Instant::now();
@@ -48,6 +58,7 @@ fn who_holds_a_worker_is_told() {
         let told = "lisle: coroutine 'a hog with a name of som' (id ";
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
         assert!(ended.stderr.contains(" ms without suspending"), "{}", ended.stderr);
+        is_traced(&ended.stderr);
     }
 }
 
@@ -68,6 +79,7 @@ fn who_blocks_a_carrier_is_told() {
         let told = "in a call that is not hooked, or a page fault";
         assert!(ended.stderr.contains("'<unnamed>' (id "), "{}", ended.stderr);
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        is_traced(&ended.stderr);
     }
 }
 

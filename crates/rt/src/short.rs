@@ -16,7 +16,7 @@ use std::ops::{Deref, DerefMut};
 
 use lisle_core::RawSpin;
 
-use crate::Stay;
+use crate::platform::{Stay, give_processor_away};
 
 /// A value under a lock that only spins. What is done with it held must be short, must not wait,
 /// and must not allocate.
@@ -55,7 +55,7 @@ impl<T> ShortLock<T> {
             if spins < SPINS {
                 hint::spin_loop();
             } else {
-                crate::give_processor_away();
+                give_processor_away();
             }
         }
     }

@@ -187,7 +187,7 @@ pub(crate) mod suspension {
 
     use lisle_core::Cause;
 
-    use crate::waiting::Ended;
+    use crate::stop::Ended;
 
     /// Who ends a coroutine's wait; nobody.
     #[derive(Clone, Copy)]
@@ -218,4 +218,16 @@ pub(crate) mod suspension {
             match self {}
         }
     }
+
+    /// A coroutine that may wait; there is none here.
+    #[derive(Clone, Copy)]
+    pub(crate) enum Sleeper {}
+
+    impl Sleeper {
+        pub(crate) fn own() -> Option<Self> {
+            None
+        }
+    }
+
+    pub(crate) fn interrupt(_: impl Iterator<Item = Sleeper> + Clone) {}
 }

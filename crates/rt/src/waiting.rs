@@ -13,32 +13,24 @@
 //!
 //! A coroutine waits with the word in its header. An OS thread has a [`Seat`] with such a word,
 //! which it takes when it first waits and leaves to others when it ends.
+//!
+//! A wait ends when its caller is to stop ([`crate::stopped`]). That is asked after the wait was
+//! armed; whoever cancels sets a flag and then ends the wait that is armed: one of the two sees the
+//! other. What was woken before it was stopped counts as woken.
 
 use std::cell::Cell;
 use std::fmt;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicPtr, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use lisle_core::{Cause, Linked, List, Ticket, WaitWord, Woken};
 
+use crate::extent;
+use crate::platform::{Alarm, Suspension};
 use crate::short::ShortLock;
-use crate::stop::Stop;
-use crate::suspension::{Alarm, Suspension};
-
-/// How a wait ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// By a [`Waker`].
-    Woken,
-    /// The deadline passed.
-    TimedOut,
-    /// For no reason that matters here; what was waited for is to be looked at again.
-    Interrupted,
-    /// The caller is to stop what it does.
-    Stopped(Stop),
-}
+use crate::stop::Ended;
 
 /// A wait that has begun. Between [`begin`](Self::begin) and its end the caller must not wait for
 /// anything else.
@@ -63,6 +55,7 @@ impl Waiting {
     }
 
     /// Who ends it.
+    #[allow(unreachable_code, reason = "there are platforms without coroutines")]
     #[inline]
     pub fn waker(&self) -> Waker {
         Waker(match &self.0 {
@@ -71,7 +64,8 @@ impl Waiting {
         })
     }
 
-    /// Waits until the waker is used, at most until the deadline.
+    /// Waits until the waker is used, at most until the deadline, or until the caller is to stop,
+    /// which may be before it has waited.
     #[inline]
     pub fn wait(self, deadline: Option<Instant>) -> Ended {
         match self.0 {
@@ -125,7 +119,7 @@ impl fmt::Debug for Waker {
 }
 
 /// Where an OS thread waits. Never freed.
-struct Seat {
+pub(crate) struct Seat {
     /// Never PARKED: the thread itself notices the end of its wait.
     word: WaitWord,
     /// Whose it is; woken for nothing by who comes late, which `park` allows.
@@ -150,11 +144,36 @@ struct Taken(Cell<Option<&'static Seat>>);
 
 thread_local! {
     static OWN: Taken = const { Taken(Cell::new(None)) };
+    /// The seat, or null, for those who have the place of this word. Without a destructor, so that
+    /// it is there for as long as the thread.
+    static SEATED: AtomicPtr<Seat> = const { AtomicPtr::new(ptr::null_mut()) };
+}
+
+/// Where a thread notes its seat, for others who would end its waits.
+#[derive(Clone, Copy)]
+pub(crate) struct Seated(*const AtomicPtr<Seat>);
+
+impl Seated {
+    /// That of the caller.
+    pub(crate) fn own() -> Self {
+        Seated(SEATED.with(ptr::from_ref))
+    }
+
+    /// The seat, if it has one. Whoever has set a flag that the thread looks at before it waits
+    /// has made a barrier since.
+    ///
+    /// # Safety
+    /// The thread has not ended.
+    pub(crate) unsafe fn seat(self) -> Option<&'static Seat> {
+        // SAFETY: the caller's obligation; seats are never freed.
+        unsafe { (*self.0).load(Ordering::Relaxed).as_ref() }
+    }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         if let Some(seat) = self.0.take() {
+            SEATED.with(|place| place.store(ptr::null_mut(), Ordering::Relaxed));
             let thread = seat.thread.lock().take();
             drop(thread);
             // SAFETY: it was this thread's alone, and is in no list.
@@ -183,6 +202,7 @@ impl Seat {
         // SAFETY: seats are never freed.
         let seat = free.map_or_else(Seat::make, |seat| unsafe { seat.as_ref() });
         *seat.thread.lock() = Some(thread);
+        SEATED.with(|place| place.store(ptr::from_ref(seat).cast_mut(), Ordering::Relaxed));
         seat
     }
 
@@ -195,28 +215,71 @@ impl Seat {
     }
 
     fn sleep(&self, deadline: Option<Instant>) -> Ended {
+        if extent::is_stoppable() {
+            // Between arming and looking whether to stop; see the module.
+            fence(Ordering::SeqCst);
+        }
         while !self.word.is_woken() {
+            if let Some(stop) = extent::stopped() {
+                return self.give_up(Ended::Stopped(stop));
+            }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => thread::park(),
-                Some(Duration::ZERO) => {
-                    let Err(_) = self.word.disarm() else { return Ended::TimedOut };
-                    return Ended::Woken;
-                }
-                Some(left) => thread::park_timeout(left),
+                Some(Duration::ZERO) => return self.give_up(Ended::TimedOut),
+                left => park(left),
             }
         }
-        self.word.finish();
-        Ended::Woken
+        self.over(self.word.finish())
+    }
+
+    /// Ends the wait, unless it was ended just now.
+    fn give_up(&self, ended: Ended) -> Ended {
+        self.word.disarm().map_or_else(|cause| self.over(cause), |()| ended)
+    }
+
+    fn over(&self, cause: Cause) -> Ended {
+        match cause {
+            Cause::CANCEL => extent::stopped().map_or(Ended::Interrupted, Ended::Stopped),
+            _ => Ended::Woken,
+        }
     }
 
     fn wake(&self, ticket: Ticket) -> bool {
-        let woken = self.word.wake(ticket, Cause::WAKE) != Woken::Lost;
-        if woken {
+        self.end(ticket, Cause::WAKE)
+    }
+
+    /// Has the thread look whether it is to stop, if it waits.
+    pub(crate) fn interrupt(&self) {
+        self.end(self.word.ticket(), Cause::CANCEL);
+    }
+
+    fn end(&self, ticket: Ticket, cause: Cause) -> bool {
+        let ended = self.word.wake(ticket, cause) != Woken::Lost;
+        if ended {
             let thread = self.thread.lock().clone();
             if let Some(thread) = thread {
                 thread.unpark();
             }
         }
-        woken
+        ended
     }
+}
+
+/// Parks the OS thread for so long, at most until the deadline of what it is under.
+fn park(time: Option<Duration>) {
+    match time.into_iter().chain(extent::left()).min() {
+        Some(time) => thread::park_timeout(time),
+        None => thread::park(),
+    }
+}
+
+/// As [`thread::park`], for at most so long, on an OS thread; and until it is to stop.
+pub fn park_thread(time: Option<Duration>) {
+    let seat = Seat::own();
+    seat.word.arm();
+    fence(Ordering::SeqCst);
+    if extent::stopped().is_none() {
+        park(time);
+    }
+    // Whether it was interrupted does not matter: it returns in any case.
+    let _ = seat.word.disarm();
 }

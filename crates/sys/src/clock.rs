@@ -11,17 +11,6 @@ pub fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Nanoseconds for which an OS thread of this process has computed so far; 0 if it is none.
-pub fn of_thread(thread: i32) -> u64 {
-    /// The kernel's number of a thread's clock, below the number of the thread.
-    const OF_THREAD: i32 = 6;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let args = [(!thread << 3 | OF_THREAD) as usize, (&raw mut time) as usize, 0, 0, 0, 0];
-    // SAFETY: the kernel writes to a live place.
-    let _ = unsafe { crate::syscall(libc::SYS_clock_gettime, args) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
 /// The kernel's form of a span or an instant in nanoseconds.
 #[inline]
 pub fn timespec(nanos: u64) -> libc::timespec {

@@ -8,6 +8,22 @@ pub fn close(fd: i32) {
     let _ = unsafe { syscall(libc::SYS_close, [fd as usize, 0, 0, 0, 0, 0]) };
 }
 
+/// Opens a file for reading, whose path ends in zero; none if that fails.
+pub fn open_to_read(path: &[u8]) -> Option<i32> {
+    assert!(path.ends_with(&[0]), "the kernel reads up to the zero");
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as usize;
+    let args = [libc::AT_FDCWD as usize, path.as_ptr() as usize, flags, 0, 0, 0];
+    // SAFETY: a string that ends in zero.
+    unsafe { syscall(libc::SYS_openat, args) }.ok().map(|fd| fd as i32)
+}
+
+/// Reads what the kernel makes up, which never waits; none if that fails.
+pub fn read_plain(fd: i32, buffer: &mut [u8]) -> Option<usize> {
+    let args = [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+    // SAFETY: a live buffer of that size.
+    unsafe { syscall(libc::SYS_read, args) }.ok()
+}
+
 /// Another descriptor for the same open file, not inherited by programs that are executed.
 ///
 /// # Errors

@@ -83,27 +83,39 @@ pub fn processor_time(thread: i32) -> Option<u64> {
 /// Whether a thread of this process waits in the kernel, as opposed to running or waiting for a
 /// processor; none if that is not to be learned (`/proc` is missing, or no descriptor is left).
 pub fn is_blocked(thread: i32) -> Option<bool> {
-    let path = Path::of(thread);
-    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as usize;
-    let args = [libc::AT_FDCWD as usize, path.0.as_ptr() as usize, flags, 0, 0, 0];
-    // SAFETY: a string that ends in zero.
-    let fd = unsafe { syscall(libc::SYS_openat, args) }.ok()?;
     // Number, name in brackets, state.
     let mut text = [0_u8; 64];
-    let args = [fd, text.as_mut_ptr() as usize, text.len(), 0, 0, 0];
-    // SAFETY: a live buffer of that size.
-    let read = unsafe { syscall(libc::SYS_read, args) };
-    crate::fd::close(fd as i32);
-    let text = &text[..read.ok()?];
+    let text = told(thread, b"/stat", &mut text)?;
     let end = text.iter().rposition(|&byte| byte == b')')?;
     text.get(end + 2).map(|state| matches!(state, b'S' | b'D'))
+}
+
+/// The stack pointer and the instruction pointer of a thread of this process that waits in the
+/// kernel; none if it does not, or that is not to be learned.
+pub fn place_of_call(thread: i32) -> Option<(usize, usize)> {
+    // The call's number and arguments, then these two; a single word if the thread runs.
+    let mut text = [0_u8; 256];
+    let text = std::str::from_utf8(told(thread, b"/syscall", &mut text)?).ok()?;
+    let mut words = text.trim_end().rsplit(' ');
+    let mut next = || usize::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    let (instruction, stack) = (next()?, next()?);
+    Some((stack, instruction))
+}
+
+/// The beginning of what the kernel tells of a thread in this file.
+fn told<'a>(thread: i32, file: &[u8], text: &'a mut [u8]) -> Option<&'a [u8]> {
+    let path = Path::of(thread, file);
+    let fd = crate::fd::open_to_read(&path.0)?;
+    let read = crate::fd::read_plain(fd, text);
+    crate::fd::close(fd);
+    Some(&text[..read?])
 }
 
 /// The path of what the kernel tells of a thread, made without an allocator.
 struct Path([u8; 40]);
 
 impl Path {
-    fn of(thread: i32) -> Self {
+    fn of(thread: i32, file: &[u8]) -> Self {
         let mut path = Path([0; 40]);
         let mut digits = [0_u8; 10];
         let (mut rest, mut first) = (thread.unsigned_abs(), digits.len());
@@ -112,7 +124,7 @@ impl Path {
             digits[first] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        let parts = [&b"/proc/self/task/"[..], &digits[first..], b"/stat"];
+        let parts = [&b"/proc/self/task/"[..], &digits[first..], file];
         let bytes = parts.into_iter().flatten();
         path.0.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         path
@@ -136,6 +148,8 @@ mod tests {
         }
         assert_eq!(is_blocked(thread), Some(true));
         assert_eq!(is_blocked(id()), Some(false));
+        assert!(place_of_call(thread).is_none_or(|(stack, _)| stack != 0));
+        assert_eq!(place_of_call(1 << 23), None);
         let before = processor_time(id()).unwrap();
         while processor_time(id()).unwrap() == before {}
         let (theirs, begin) = (processor_time(thread), std::time::Instant::now());

@@ -119,6 +119,31 @@ impl Interrupted {
         unsafe { *(&raw const (*self.0).uc_sigmask).cast::<u64>() }
     }
 
+    /// The number of the system call that the next instruction makes, if it is one, and its first
+    /// two arguments.
+    pub fn system_call(self) -> Option<[usize; 3]> {
+        /// Where the kernel keeps code of its own that cannot be read.
+        const KERNEL: usize = 1 << 47;
+        const SYSCALL: [u8; 2] = [0x0f, 0x05];
+        let at = self.instruction() as *const u8;
+        // SAFETY: code, which is about to run; of an instruction that begins so there is a second
+        // byte.
+        let is_one = at.addr() < KERNEL
+            && unsafe {
+                at.read_volatile() == SYSCALL[0] && at.add(1).read_volatile() == SYSCALL[1]
+            };
+        is_one.then(|| [libc::REG_RAX, libc::REG_RDI, libc::REG_RSI].map(|at| self.register(at)))
+    }
+
+    /// Has the system call that [`system_call`](Self::system_call) has found fail, without being
+    /// made.
+    pub fn skip_system_call(self, errno: i32) {
+        // SAFETY: the context is live.
+        let registers = unsafe { &mut (*self.0).uc_mcontext.gregs };
+        registers[libc::REG_RIP as usize] += 2;
+        registers[libc::REG_RAX as usize] = -i64::from(errno);
+    }
+
     /// Bytes below the stack pointer that [`divert`](Self::divert) wants.
     pub fn room_wanted() -> usize {
         RED_ZONE + FOR_REGISTERS + AREA.load(Ordering::Relaxed) + FOR_FUNCTION

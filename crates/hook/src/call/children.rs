@@ -8,11 +8,12 @@ use lisle_sys::{Errno, fd as sys, syscall};
 
 use super::readiness::{Readable, wait_readable};
 use crate::real::{outcome, real};
+use crate::stop::elsewhere;
 
 /// See wait(2).
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn wait(status: *mut i32) -> pid_t {
-    lisle_rt::blocking(|| real!(wait(status): fn(*mut i32) -> pid_t))
+    elsewhere(|| real!(wait(status): fn(*mut i32) -> pid_t))
 }
 
 /// See waitpid(2).
@@ -56,7 +57,7 @@ unsafe extern "C-unwind" fn waitid(
         return call(options);
     }
     if !only_ends || info.is_null() || !matches!(kind, libc::P_PID | libc::P_PIDFD) {
-        return lisle_rt::blocking(|| call(options));
+        return elsewhere(|| call(options));
     }
     loop {
         // SAFETY: the caller's place for the information. Zero means that no child has ended.
@@ -72,8 +73,8 @@ unsafe extern "C-unwind" fn waitid(
         };
         match ended {
             Readable::Yes => {}
-            Readable::Interrupted => return outcome(Err(Errno::INTR)) as i32,
-            Readable::Never => return lisle_rt::blocking(|| call(options)),
+            Readable::Interrupted(errno) => return outcome(Err(errno)) as i32,
+            Readable::Never => return elsewhere(|| call(options)),
         }
     }
 }
@@ -84,7 +85,7 @@ fn waiting(pid: pid_t, options: i32, call: impl Fn(i32) -> pid_t) -> pid_t {
         return call(options);
     }
     if pid <= 0 || options & (libc::WUNTRACED | libc::WCONTINUED) != 0 {
-        return lisle_rt::blocking(|| call(options));
+        return elsewhere(|| call(options));
     }
     loop {
         // First of all, since it fails at once for a process that is no child of ours.
@@ -94,8 +95,8 @@ fn waiting(pid: pid_t, options: i32, call: impl Fn(i32) -> pid_t) -> pid_t {
         }
         match wait_for_end(pid) {
             Readable::Yes => {}
-            Readable::Interrupted => return outcome(Err(Errno::INTR)) as pid_t,
-            Readable::Never => return lisle_rt::blocking(|| call(options)),
+            Readable::Interrupted(errno) => return outcome(Err(errno)) as pid_t,
+            Readable::Never => return elsewhere(|| call(options)),
         }
     }
 }

@@ -11,6 +11,7 @@ use lisle_sys::{Errno, fd as sys, socket, syscall};
 
 use crate::facts::{self, Kind};
 use crate::real::{outcome, real};
+use crate::stop::elsewhere;
 use crate::transfer::Operation;
 
 /// See socket(2).
@@ -78,6 +79,9 @@ unsafe fn accept_waiting(
     if operation.is_nonblocking() {
         return None;
     }
+    if let Err(errno) = operation.begin() {
+        return Some(Err(errno));
+    }
     if request::available() {
         let entry = |fd| Entry::accept(fd, address, address_len, flags);
         // SAFETY: the caller's obligation.
@@ -88,7 +92,7 @@ unsafe fn accept_waiting(
     let result = operation.run(|fd| turn.accept_if_ready(fd, || accept(fd)));
     if result == Err(BLOCK) {
         // The count keeps coroutines from taking this for a listener of theirs alone.
-        return Some(lisle_rt::blocking(|| turn.accept_blocking(|| accept(fd))));
+        return Some(elsewhere(|| turn.accept_blocking(|| accept(fd))));
     }
     Some(operation.accepted(result, flags))
 }
@@ -193,15 +197,18 @@ unsafe extern "C-unwind" fn connect(fd: i32, address: *const sockaddr, len: sock
     if operation.is_nonblocking() || matches!(kind, Kind::Datagram | Kind::UnixDatagram) {
         return plain();
     }
+    if let Err(errno) = operation.begin() {
+        return outcome(Err(errno)) as i32;
+    }
     if kind != Kind::TcpStream || !request::available() {
-        return lisle_rt::blocking(plain);
+        return elsewhere(plain);
     }
     // SAFETY: the caller's obligation.
     match unsafe { operation.submit(|fd| Entry::connect(fd, address, len)) } {
         // The attempt goes on, as after a timeout on a thread.
         None => outcome(Err(Errno(libc::EINPROGRESS))) as i32,
         // A thread waits for the connection that an earlier call began.
-        Some(Err(Errno::AGAIN | Errno(libc::EALREADY))) => lisle_rt::blocking(plain),
+        Some(Err(Errno::AGAIN | Errno(libc::EALREADY))) => elsewhere(plain),
         Some(result) => outcome(result) as i32,
     }
 }

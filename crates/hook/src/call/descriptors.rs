@@ -3,9 +3,10 @@
 use libc::{c_int, c_uint, c_ulong, c_void, off_t, socklen_t};
 use lisle_sys::syscall;
 
-use crate::define::elsewhere_if;
+use crate::define::{elsewhere_if, stoppable_if};
 use crate::facts;
 use crate::real::real;
+use crate::stop::elsewhere;
 
 /// A number that is about to be closed, and was when this is dropped: also where an OS thread is
 /// cancelled in the call, which may have closed it.
@@ -156,6 +157,9 @@ elsewhere_if! {
     tcsendbreak(fd: c_int, duration: c_int) -> c_int: true;
     tcsetattr(fd: c_int, actions: c_int, settings: *const libc::termios) -> c_int: actions != NOW;
     tcflow(fd: c_int, action: c_int) -> c_int: matches!(action, libc::TCIOFF | libc::TCION);
+}
+
+stoppable_if! {
     lockf(fd: c_int, command: c_int, len: off_t) -> c_int: command == libc::F_LOCK;
     lockf64(fd: c_int, command: c_int, len: off_t) -> c_int: command == libc::F_LOCK;
 }
@@ -195,7 +199,7 @@ macro_rules! control {
         extern "C-unwind" fn $noted(fd: i32, command: i32, argument: usize) -> i32 {
             let plain = || real!($name(fd, command, argument): fn(i32, i32, usize) -> i32);
             match command {
-                libc::F_SETLKW | libc::F_OFD_SETLKW => lisle_rt::blocking(plain),
+                libc::F_SETLKW | libc::F_OFD_SETLKW => elsewhere(plain),
                 libc::F_SETFL => {
                     let result = plain();
                     facts::changed(fd);
@@ -218,5 +222,5 @@ control! { fcntl fcntl_noted fcntl64 fcntl64_noted }
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn flock(fd: i32, operation: i32) -> i32 {
     let plain = || real!(flock(fd, operation): fn(i32, i32) -> i32);
-    if operation & libc::LOCK_NB != 0 { plain() } else { lisle_rt::blocking(plain) }
+    if operation & libc::LOCK_NB != 0 { plain() } else { elsewhere(plain) }
 }

@@ -23,6 +23,7 @@ use lisle_sys::{Errno, fd as sys, syscall};
 
 use crate::facts::{self, Kind, Reading};
 use crate::gate::Gate;
+use crate::stop::{elsewhere, may_begin};
 use crate::transfer::Vectors;
 
 /// Bytes that are copied in place at most: it takes some ten microseconds.
@@ -56,7 +57,7 @@ impl File {
 
     /// Runs `call` on a spare carrier, unless the descriptor is closed before it gets there.
     fn elsewhere(&self, call: impl FnOnce() -> Result<usize, Errno>) -> Result<usize, Errno> {
-        lisle_rt::blocking(|| if self.is_open() { call() } else { Err(Errno(libc::EBADF)) })
+        elsewhere(|| if self.is_open() { call() } else { Err(Errno(libc::EBADF)) })
     }
 
     /// Whether the number still is this file's, as far as hooked calls close it.
@@ -102,6 +103,9 @@ pub(super) unsafe fn read_from(
     offset: Option<u64>,
 ) -> Option<Result<usize, Errno>> {
     let file = File::new(fd)?;
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
+    }
     // SAFETY: the caller's obligation, in all calls below.
     unsafe {
         let total = total(iov, count);
@@ -255,8 +259,8 @@ unsafe fn read_slow(
         // SAFETY: the caller's obligation.
         match unsafe { request::perform(|| Entry::read(file.fd, iov, count, offset, 0), None) } {
             Some(Performed::Interrupted) if cancel::is_cancelled() => break,
-            // Disks are not interrupted.
-            Some(Performed::Interrupted | Performed::Done(Err(Errno::INTR))) => {}
+            // Disks are not interrupted, but the wait for them is.
+            Some(Performed::Interrupted | Performed::Done(Err(Errno::INTR))) => may_begin()?,
             // It would wait after all.
             None | Some(Performed::TimedOut | Performed::Done(Err(Errno::AGAIN))) => break,
             Some(Performed::Done(result)) => return result,
@@ -302,6 +306,9 @@ pub(super) unsafe fn write_to(
     offset: Option<u64>,
 ) -> Option<Result<usize, Errno>> {
     let file = File::new(fd)?;
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
+    }
     // SAFETY: the caller's obligation, in all calls below.
     unsafe {
         let total = total(iov, count);

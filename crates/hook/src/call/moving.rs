@@ -4,10 +4,11 @@ use libc::{c_int, c_uint, iovec, loff_t, off_t, size_t, ssize_t};
 use lisle_rt::descriptor::Descriptor;
 use lisle_sys::fd as sys;
 
-use crate::define::elsewhere_if;
+use crate::define::stoppable_if;
 use crate::facts::{self, Kind};
 use crate::gate::Gate;
 use crate::real::real;
+use crate::stop::{Failure, elsewhere, may_begin};
 
 /// What is sent from files on sockets that do not block: it waits for a disk at most.
 static FILES: Gate = Gate::new();
@@ -30,7 +31,7 @@ fn waits(flags: c_uint) -> bool {
     flags & libc::SPLICE_F_NONBLOCK == 0
 }
 
-elsewhere_if! {
+stoppable_if! {
     splice(
         from: c_int,
         from_offset: *mut loff_t,
@@ -72,10 +73,13 @@ macro_rules! sending {
             if !lisle_rt::can_suspend() {
                 return plain();
             }
+            if let Err(errno) = may_begin() {
+                return Failure::fail(errno);
+            }
             if len <= LARGE && only_reads(to, from) {
                 FILES.run(plain)
             } else {
-                lisle_rt::blocking(plain)
+                elsewhere(plain)
             }
         }
     )*};

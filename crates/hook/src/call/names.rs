@@ -1,14 +1,22 @@
-//! Name resolution, which happens inside of the C library and so on a spare carrier.
+//! Name resolution, which happens inside of the C library and so on a spare carrier. `getaddrinfo`,
+//! where it may be stopped, on a coroutine of its own; see `aside`.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, CString, c_void};
+use std::mem;
 use std::net::IpAddr;
+use std::ptr;
 
 use libc::{
     addrinfo, c_char, c_int, c_uchar, hostent, protoent, servent, sigevent, size_t, sockaddr,
     socklen_t, timespec,
 };
 
+use lisle_sys::Errno;
+
+use crate::aside::aside;
 use crate::define::{alias, elsewhere, elsewhere_if};
+use crate::real::{errno, real, set_errno};
+use crate::stop::may_begin;
 
 type Name = *const c_char;
 type Text = *mut c_char;
@@ -20,11 +28,103 @@ type Place = *mut c_void;
 /// A list of requests.
 type Requests = *mut *mut c_void;
 
-elsewhere_if! {
-    getaddrinfo(node: Name, service: Name, hints: *const addrinfo, result: *mut *mut addrinfo)
-        -> c_int:
-        // SAFETY: null or C strings, by the caller's obligation.
-        unsafe { !(is_address(node) && is_number(service)) };
+/// See getaddrinfo(3).
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn getaddrinfo(
+    node: Name,
+    service: Name,
+    hints: *const addrinfo,
+    result: *mut *mut addrinfo,
+) -> c_int {
+    let plain = || {
+        real!(
+            getaddrinfo(node, service, hints, result):
+                fn(Name, Name, *const addrinfo, *mut *mut addrinfo) -> c_int
+        )
+    };
+    // SAFETY: null or C strings, by the caller's obligation.
+    if unsafe { is_address(node) && is_number(service) } {
+        return plain();
+    }
+    if !lisle_rt::is_stoppable() || !lisle_rt::can_suspend() {
+        return lisle_rt::blocking(plain);
+    }
+    if let Err(errno) = may_begin() {
+        set_errno(errno);
+        return libc::EAI_SYSTEM;
+    }
+    // SAFETY: the caller's obligation.
+    let call = unsafe { resolving(node, service, hints) };
+    match aside(call) {
+        None => lisle_rt::blocking(plain),
+        Some(Ok(mut resolved)) => {
+            if resolved.code == 0 {
+                // SAFETY: the caller's place.
+                unsafe { *result = mem::replace(&mut resolved.list, ptr::null_mut()) };
+            } else {
+                set_errno(resolved.errno);
+            }
+            resolved.code
+        }
+        Some(Err(stop)) => {
+            set_errno(Errno(stop.errno()));
+            libc::EAI_SYSTEM
+        }
+    }
+}
+
+/// What `getaddrinfo` has found.
+struct Resolved {
+    code: c_int,
+    errno: Errno,
+    /// Null once somebody else has it.
+    list: *mut addrinfo,
+}
+
+// SAFETY: the list is the answer's own.
+unsafe impl Send for Resolved {}
+
+impl Drop for Resolved {
+    fn drop(&mut self) {
+        if !self.list.is_null() {
+            // SAFETY: made by `getaddrinfo`, and nobody else has it.
+            unsafe { libc::freeaddrinfo(self.list) };
+        }
+    }
+}
+
+/// The call, with copies of its arguments.
+///
+/// # Safety
+/// As for `getaddrinfo`.
+unsafe fn resolving(
+    node: Name,
+    service: Name,
+    hints: *const addrinfo,
+) -> impl FnOnce() -> Resolved + Send + 'static {
+    // SAFETY: null or C strings, by the caller's obligation.
+    let copy = |text: Name| (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_owned());
+    let (node, service) = (copy(node), copy(service));
+    // SAFETY: null or live hints.
+    let hints = unsafe { hints.as_ref() }
+        .map(|hints| [hints.ai_flags, hints.ai_family, hints.ai_socktype, hints.ai_protocol]);
+    move || {
+        let text = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        let hints = hints.map(|[ai_flags, ai_family, ai_socktype, ai_protocol]| {
+            // SAFETY: all-zero is a valid value; the other fields must be so in hints.
+            let none: addrinfo = unsafe { mem::zeroed() };
+            addrinfo { ai_flags, ai_family, ai_socktype, ai_protocol, ..none }
+        });
+        let place = hints.as_ref().map_or(ptr::null(), ptr::from_ref);
+        let mut list = ptr::null_mut();
+        let code = lisle_rt::blocking(|| {
+            real!(
+                getaddrinfo(text(&node), text(&service), place, &raw mut list):
+                    fn(Name, Name, *const addrinfo, *mut *mut addrinfo) -> c_int
+            )
+        });
+        Resolved { code, errno: errno(), list: if code == 0 { list } else { ptr::null_mut() } }
+    }
 }
 
 /// Whether a host is none or an address in digits, which nobody has to be asked about. Forms that

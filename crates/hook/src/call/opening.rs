@@ -9,6 +9,7 @@ use libc::{DIR, FILE, mode_t};
 use super::probe;
 use crate::facts;
 use crate::real::real;
+use crate::stop::elsewhere;
 
 /// Makes sure that a new descriptor does not inherit what was learned of an earlier file of that
 /// number.
@@ -59,7 +60,7 @@ macro_rules! opening_elsewhere {
         #[doc = concat!("See ", stringify!($name), ".")]
         #[unsafe(no_mangle)]
         unsafe extern "C-unwind" fn $name($($argument: $kind),*) -> $result {
-            let opened = lisle_rt::blocking(
+            let opened = elsewhere(
                 || real!($name($($argument),*): fn($($kind),*) -> $result),
             );
             fresh($number(opened));

@@ -9,7 +9,7 @@ use libc::{
     dev_t, gid_t, loff_t, mode_t, off_t, size_t, ssize_t, timespec, timeval, uid_t, utimbuf,
 };
 
-use crate::define::elsewhere;
+use crate::define::{elsewhere, stoppable_if};
 
 // Names.
 elsewhere! {
@@ -46,11 +46,14 @@ elsewhere! {
     fallocate64(fd: i32, mode: i32, offset: loff_t, len: loff_t) -> i32;
     posix_fallocate(fd: i32, offset: off_t, len: off_t) -> i32;
     posix_fallocate64(fd: i32, offset: loff_t, len: loff_t) -> i32;
-    fsync(fd: i32) -> i32;
-    fdatasync(fd: i32) -> i32;
     syncfs(fd: i32) -> i32;
     sync() -> ();
     sync_file_range(fd: i32, offset: loff_t, len: loff_t, flags: c_uint) -> i32;
+}
+
+stoppable_if! {
+    fsync(fd: i32) -> i32: true;
+    fdatasync(fd: i32) -> i32: true;
     copy_file_range(
         from: i32,
         from_offset: *mut loff_t,
@@ -58,7 +61,7 @@ elsewhere! {
         to_offset: *mut loff_t,
         len: size_t,
         flags: c_uint,
-    ) -> ssize_t;
+    ) -> ssize_t: true;
 }
 
 // Owners, permissions, times.

@@ -18,6 +18,7 @@ use lisle_sys::{Errno, fd as sys, path as place};
 
 use crate::gate::Gate;
 use crate::real::real;
+use crate::stop::{Failure, elsewhere, may_begin};
 
 /// Calls that found their path in the caches. They are quick unless a server has to be asked.
 static LOOKUPS: Gate = Gate::new();
@@ -62,7 +63,7 @@ pub(super) unsafe fn look_up<R>(
 ///
 /// # Safety
 /// As for [`look_up`].
-pub(super) unsafe fn open<R>(
+pub(super) unsafe fn open<R: Failure>(
     folder: i32,
     path: *const c_char,
     flags: i32,
@@ -70,6 +71,9 @@ pub(super) unsafe fn open<R>(
 ) -> R {
     if !lisle_rt::can_suspend() {
         return call();
+    }
+    if let Err(errno) = may_begin() {
+        return R::fail(errno);
     }
     const CHANGES: i32 = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
     let quick = flags & CHANGES == 0
@@ -83,7 +87,7 @@ pub(super) unsafe fn open<R>(
             Found::Nothing => true,
             Found::Unknown => false,
         };
-    if quick { LOOKUPS.run(call) } else { lisle_rt::blocking(call) }
+    if quick { LOOKUPS.run(call) } else { elsewhere(call) }
 }
 
 /// Whether opening such a file waits for nobody. FIFOs wait for the other end, terminals for a

@@ -12,6 +12,7 @@ use lisle_sys::{Errno, clock, syscall};
 
 use crate::facts;
 use crate::real::{outcome, real};
+use crate::stop::elsewhere;
 use crate::transfer::Operation;
 
 /// Operations of one call that are tried; more hop at once.
@@ -43,12 +44,12 @@ unsafe fn operate(
     plain: impl FnOnce() -> c_int,
 ) -> c_int {
     if !lisle_rt::can_suspend() || operations.is_null() || !(1..=FEW).contains(&count) {
-        return lisle_rt::blocking(plain);
+        return elsewhere(plain);
     }
     // SAFETY: the caller's obligation.
     match unsafe { operate_now(set, operations, count) } {
         None => 0,
-        Some(Errno::AGAIN) => lisle_rt::blocking(plain),
+        Some(Errno::AGAIN) => elsewhere(plain),
         Some(errno) => outcome(Err(errno)) as c_int,
     }
 }
@@ -108,7 +109,7 @@ unsafe extern "C-unwind" fn msgsnd(
         syscall(libc::SYS_msgsnd, [queue as usize, message as usize, len, flags, 0, 0])
     };
     match tried {
-        Err(Errno::AGAIN) => lisle_rt::blocking(|| call(flags)),
+        Err(Errno::AGAIN) => elsewhere(|| call(flags)),
         result => outcome(result) as c_int,
     }
 }
@@ -137,7 +138,7 @@ unsafe extern "C-unwind" fn msgrcv(
         syscall(libc::SYS_msgrcv, [queue as usize, message as usize, len, kind, flags, 0])
     };
     match tried {
-        Err(Errno(libc::ENOMSG)) => lisle_rt::blocking(|| call(flags)),
+        Err(Errno(libc::ENOMSG)) => elsewhere(|| call(flags)),
         result => outcome(result),
     }
 }

@@ -6,6 +6,7 @@ use lisle_rt::signals;
 use lisle_sys::{Errno, clock, fd as sys, syscall};
 
 use crate::real::{outcome, real};
+use crate::stop::{elsewhere, may_begin};
 
 /// What the write direction's events are about.
 pub(super) const WRITE: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
@@ -27,9 +28,7 @@ unsafe extern "C-unwind" fn poll(fds: *mut pollfd, count: nfds_t, timeout: i32) 
     // SAFETY: the caller's obligation.
     match unsafe { poll_until(fds, count as usize, deadline) } {
         Some(result) => outcome(result) as i32,
-        None => lisle_rt::blocking(
-            || real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32),
-        ),
+        None => elsewhere(|| real!(poll(fds, count, timeout): fn(*mut pollfd, nfds_t, i32) -> i32)),
     }
 }
 
@@ -67,7 +66,7 @@ unsafe extern "C-unwind" fn ppoll(
     // SAFETY: the caller's obligation.
     match unsafe { poll_until(fds, count as usize, deadline) } {
         Some(result) => outcome(result) as i32,
-        None => lisle_rt::blocking(plain),
+        None => elsewhere(plain),
     }
 }
 
@@ -82,6 +81,9 @@ unsafe fn poll_until(
 ) -> Option<Result<usize, Errno>> {
     if count > MOST {
         return None;
+    }
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
     }
     let mut interests = Vec::with_capacity(count * 2);
     loop {
@@ -112,8 +114,11 @@ unsafe fn poll_until(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
-            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
-            Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(true) {
+                    return Some(Err(errno));
+                }
+            }
             // What came in time counts, however late this coroutine runs.
             // SAFETY: the caller's obligation.
             Ended::TimedOut => return Some(unsafe { sys::poll_now(fds, count) }),
@@ -221,6 +226,9 @@ unsafe fn epoll_wait_suspending(
     if !lisle_rt::begin_io() || nanos == Some(0) || count <= 0 {
         return None;
     }
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
+    }
     let descriptor = Descriptor::new(fd)?;
     let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));
     let look = || {
@@ -236,8 +244,11 @@ unsafe fn epoll_wait_suspending(
         }
         match descriptor.wait(Direction::Read, ticks, deadline) {
             Ended::Ready => {}
-            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
-            Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(true) {
+                    return Some(Err(errno));
+                }
+            }
             Ended::TimedOut => return Some(look()),
             Ended::Closed(_) | Ended::Unpollable(_) => return None,
         }
@@ -263,8 +274,8 @@ pub(super) unsafe fn with_mask<R>(mask: *const sigset_t, call: impl FnOnce() -> 
 pub(super) enum Readable {
     /// It is.
     Yes,
-    /// A signal came, and what waits is not to be restarted.
-    Interrupted,
+    /// By this error: a signal came, and what waits is not to be restarted, or a stop.
+    Interrupted(Errno),
     /// It cannot be waited for.
     Never,
 }
@@ -278,8 +289,12 @@ pub(super) fn wait_readable(fd: i32) -> Readable {
             return Readable::Yes;
         }
         match descriptor.wait(Direction::Read, ticks, None) {
-            Ended::Interrupted if signals::interrupts(false) => return Readable::Interrupted,
-            Ended::Ready | Ended::TimedOut | Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(false) {
+                    return Readable::Interrupted(errno);
+                }
+            }
+            Ended::Ready | Ended::TimedOut => {}
             Ended::Closed(_) | Ended::Unpollable(_) => return Readable::Never,
         }
     }

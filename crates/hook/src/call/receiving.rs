@@ -12,6 +12,7 @@ use crate::define::on_coroutines;
 use crate::facts::Kind;
 use crate::real::{outcome, real};
 use crate::short;
+use crate::stop::elsewhere;
 use crate::transfer::Operation;
 
 /// With these a call does not wait for what the descriptor becomes ready for.
@@ -91,6 +92,7 @@ pub(super) unsafe fn receive(
     address: *mut sockaddr,
     address_len: *mut socklen_t,
 ) -> Result<usize, Errno> {
+    operation.begin()?;
     let attempt = |fd: i32, done: usize| {
         let flags = (flags & !libc::MSG_WAITALL | libc::MSG_DONTWAIT) as usize;
         let place = buf.wrapping_byte_add(done) as usize;
@@ -110,7 +112,7 @@ pub(super) unsafe fn receive(
             let fd = operation.fd() as usize;
             let args = [fd, place.0, place.1, flags as usize, place.2, place.3];
             // SAFETY: the caller's obligation.
-            return lisle_rt::blocking(|| unsafe { syscall(libc::SYS_recvfrom, args) });
+            return elsewhere(|| unsafe { syscall(libc::SYS_recvfrom, args) });
         }
         let entry = |fd| Entry::receive(fd, buf.cast(), len, flags & !libc::MSG_WAITALL);
         let first = |fd| attempt(fd, 0);
@@ -199,6 +201,7 @@ pub(super) unsafe fn receive_message(
     message: *mut msghdr,
     flags: i32,
 ) -> Result<usize, Errno> {
+    operation.begin()?;
     let call = |fd: i32, flags: i32| {
         // SAFETY: the caller's obligation. A failed attempt leaves the header as it was.
         unsafe {
@@ -207,7 +210,7 @@ pub(super) unsafe fn receive_message(
         }
     };
     if flags & libc::MSG_WAITALL != 0 {
-        return lisle_rt::blocking(|| call(operation.fd(), flags));
+        return elsewhere(|| call(operation.fd(), flags));
     }
     let entry = |fd| Entry::receive_message(fd, message, flags);
     // SAFETY: the caller's obligation.

@@ -10,6 +10,7 @@ use lisle_sys::{Errno, clock, syscall};
 
 use super::readiness::{WRITE, with_mask};
 use crate::real::{outcome, real};
+use crate::stop::{elsewhere, may_begin};
 
 /// Descriptors that a set holds. Programs may pass larger ones, of which only they know the size.
 const MOST: usize = libc::FD_SETSIZE;
@@ -51,7 +52,7 @@ unsafe extern "C-unwind" fn select(
     let deadline = nanos.map(|nanos| clock::now().saturating_add(nanos));
     // SAFETY: the caller's obligation.
     let Some(result) = (unsafe { wait(count, [read, write, except], deadline) }) else {
-        return lisle_rt::blocking(plain);
+        return elsewhere(plain);
     };
     if let Some(deadline) = deadline {
         // Linux tells what is left of it.
@@ -108,7 +109,7 @@ unsafe extern "C-unwind" fn pselect(
     // SAFETY: the caller's obligation.
     match unsafe { wait(count, [read, write, except], deadline) } {
         Some(result) => outcome(result) as i32,
-        None => lisle_rt::blocking(plain),
+        None => elsewhere(plain),
     }
 }
 
@@ -121,6 +122,9 @@ unsafe fn wait(
     sets: [*mut fd_set; 3],
     deadline: Option<u64>,
 ) -> Option<Result<usize, Errno>> {
+    if let Err(errno) = may_begin() {
+        return Some(Err(errno));
+    }
     let count = usize::try_from(count).ok().filter(|count| *count <= MOST)?;
     let words = count.div_ceil(BITS);
     let mut asked = [[0_u64; MOST / BITS]; 3];
@@ -148,8 +152,11 @@ unsafe fn wait(
         }
         match wait_any(&mut interests, deadline) {
             Ended::Ready | Ended::Closed(_) => {}
-            Ended::Interrupted if signals::interrupts(true) => return Some(Err(Errno::INTR)),
-            Ended::Interrupted => {}
+            Ended::Interrupted => {
+                if let Some(errno) = signals::interrupts(true) {
+                    return Some(Err(errno));
+                }
+            }
             // What came in time counts, however late this coroutine runs.
             // SAFETY: as above.
             Ended::TimedOut => return Some(unsafe { look(count, words, &sets, &asked, true) }),

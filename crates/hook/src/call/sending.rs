@@ -12,6 +12,7 @@ use crate::define::on_coroutines;
 use crate::facts::{self, Kind};
 use crate::real::{outcome, real};
 use crate::short;
+use crate::stop::elsewhere;
 use crate::transfer::{Operation, PART, Vectors, write_all, write_all_by_parts, write_rest};
 
 /// Whether what is sent on streams is submitted at once rather than tried.
@@ -115,6 +116,7 @@ pub(super) unsafe fn transmit(
     address: *const sockaddr,
     address_len: socklen_t,
 ) -> Result<usize, Errno> {
+    operation.begin()?;
     let call = |fd: i32, done: usize, flags: i32| {
         let place = buf.wrapping_byte_add(done) as usize;
         let rest = len - done;
@@ -126,7 +128,7 @@ pub(super) unsafe fn transmit(
     let kind = operation.kind();
     if flags & libc::MSG_FASTOPEN != 0 {
         // It connects, which cannot be tried without blocking.
-        return lisle_rt::blocking(|| call(operation.fd(), 0, flags));
+        return elsewhere(|| call(operation.fd(), 0, flags));
     }
     let attempt = |fd: i32, done: usize| call(fd, done, flags_of_part(flags, done));
     match kind {
@@ -158,9 +160,7 @@ fn or_blocking(
     attempt: impl FnOnce(i32) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     match attempt(operation.fd()) {
-        Err(Errno::AGAIN) if !operation.is_nonblocking() => {
-            lisle_rt::blocking(|| blocking(operation.fd()))
-        }
+        Err(Errno::AGAIN) if !operation.is_nonblocking() => elsewhere(|| blocking(operation.fd())),
         result => result,
     }
 }
@@ -211,13 +211,14 @@ pub(super) unsafe fn transmit_message(
     message: *const msghdr,
     flags: i32,
 ) -> Result<usize, Errno> {
+    operation.begin()?;
     let call = |fd: i32, message: *const msghdr, flags: i32| {
         let args = [fd as usize, message as usize, flags as usize, 0, 0, 0];
         // SAFETY: the caller's obligation.
         unsafe { syscall(libc::SYS_sendmsg, args) }
     };
     if flags & libc::MSG_FASTOPEN != 0 {
-        return lisle_rt::blocking(|| call(operation.fd(), message, flags));
+        return elsewhere(|| call(operation.fd(), message, flags));
     }
     let whole = |fd: i32| call(fd, message, flags | libc::MSG_DONTWAIT);
     match operation.kind() {

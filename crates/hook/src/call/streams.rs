@@ -11,6 +11,7 @@ use super::{files, receiving, sending};
 use crate::define::on_coroutines;
 use crate::facts::Kind;
 use crate::real::{outcome, real};
+use crate::stop::elsewhere;
 use crate::transfer::{Operation, Vectors, write_all};
 
 on_coroutines! {
@@ -58,7 +59,8 @@ unsafe extern "C-unwind" fn write_here(fd: i32, buf: *const c_void, count: size_
     {
         let vector = iovec { iov_base: buf.cast_mut(), iov_len: count };
         // SAFETY: one live entry, for which the caller vouches.
-        if let Some(result) = unsafe { write_vectors(operation, &raw const vector, 1, count) } {
+        let write = || unsafe { write_vectors(operation, &raw const vector, 1, count) };
+        if let Some(result) = unless_printing(fd, write) {
             return outcome(result);
         }
     }
@@ -73,13 +75,21 @@ unsafe extern "C-unwind" fn writev(fd: i32, iov: *const iovec, count: i32) -> ss
         let total = unsafe { total(iov, count) };
         if total != 0 {
             // SAFETY: as above.
-            let result = unsafe { write_vectors(operation, iov, count as usize, total) };
-            if let Some(result) = result {
+            let write = || unsafe { write_vectors(operation, iov, count as usize, total) };
+            if let Some(result) = unless_printing(fd, write) {
                 return outcome(result);
             }
         }
     }
     real!(writev(fd, iov, count): fn(i32, *const iovec, i32) -> ssize_t)
+}
+
+/// Writes, shielded from stops if it is to where programs print: `println!` panics on errors.
+fn unless_printing<R>(fd: i32, write: impl FnOnce() -> R) -> R {
+    match fd {
+        libc::STDOUT_FILENO | libc::STDERR_FILENO => lisle_rt::masked(write),
+        _ => write(),
+    }
 }
 
 /// See eventfd(3).
@@ -127,6 +137,9 @@ unsafe fn read_vectors(
     iov: *const iovec,
     count: usize,
 ) -> Option<Result<usize, Errno>> {
+    if let Err(errno) = operation.begin() {
+        return Some(Err(errno));
+    }
     let none = std::ptr::null_mut();
     // SAFETY: the caller's obligation, in all calls below.
     unsafe {
@@ -148,7 +161,7 @@ unsafe fn read_vectors(
                 |fd| sys::read_nowait(fd, iov, count),
             ) {
                 // The plain call fails in the same way, if it is not the flag that is wrong.
-                Err(Errno::INVAL) => lisle_rt::blocking(|| readv_plain(operation.fd(), iov, count)),
+                Err(Errno::INVAL) => elsewhere(|| readv_plain(operation.fd(), iov, count)),
                 Err(Errno(libc::EOPNOTSUPP)) => {
                     operation.set_kind(Kind::Polled);
                     read_polled(&mut operation, iov, count)
@@ -207,6 +220,9 @@ unsafe fn write_vectors(
     count: usize,
     total: usize,
 ) -> Option<Result<usize, Errno>> {
+    if let Err(errno) = operation.begin() {
+        return Some(Err(errno));
+    }
     // SAFETY: the caller's obligation, in all calls below.
     unsafe {
         let result = match operation.kind() {
@@ -229,9 +245,7 @@ unsafe fn write_vectors(
                     sys::write_nowait(fd, rest.as_ptr(), rest.len())
                 });
                 match result {
-                    Err(Errno::INVAL) => {
-                        lisle_rt::blocking(|| writev_plain(operation.fd(), iov, count))
-                    }
+                    Err(Errno::INVAL) => elsewhere(|| writev_plain(operation.fd(), iov, count)),
                     // Some files can read without waiting but not write so.
                     Err(Errno(libc::EOPNOTSUPP)) => write_polled(&mut operation, iov, count, total),
                     result => result,

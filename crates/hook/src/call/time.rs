@@ -89,6 +89,9 @@ pub(super) unsafe extern "C-unwind" fn clock_nanosleep(
             if suspend(left.min(LOOK_AGAIN)).is_err() {
                 return interrupted();
             }
+            if lisle_rt::stopped().is_some() {
+                break;
+            }
         }
     }
     0

@@ -13,6 +13,7 @@
 //! When a case fails, the program says why on standard error and exits with status 1.
 
 pub mod blocking;
+mod channels;
 mod clock;
 mod files;
 pub mod futures;

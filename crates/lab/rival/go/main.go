@@ -138,30 +138,6 @@ func mutex(p params, target time.Duration) error {
 	return nil
 }
 
-func channel(_ params, target time.Duration) error {
-	ask, answer := make(chan int, 1), make(chan int, 1)
-	go func() {
-		for value := range ask {
-			answer <- value + 1
-		}
-	}()
-	wrong := false
-	count, elapsed := calibrate(target, func(count int) time.Duration {
-		start := time.Now()
-		for value := range count {
-			ask <- value
-			wrong = wrong || <-answer != value+1
-		}
-		return time.Since(start)
-	})
-	close(ask)
-	if wrong {
-		return errors.New("wrong answer")
-	}
-	reportNs("round_trip", elapsed, count)
-	return nil
-}
-
 type memory struct{ resident, pageTables, mappings float64 }
 
 func memoryNow() (m memory, err error) {
@@ -253,7 +229,9 @@ var cases = map[string]func(params, time.Duration) error{
 	"spawn-waves":  func(p params, target time.Duration) error { return spawnWaves(p["tasks"], target) },
 	"spawn-flood":  spawnFlood,
 	"mutex":        mutex,
-	"mpsc":         channel,
+	"mpsc":         func(_ params, target time.Duration) error { return answers(1, target) },
+	"scope":        scopes,
+	"cancel":       cancelAll,
 	"memory":       parked,
 	"files":        readFiles,
 	"sleep-short":  sleepShort,
@@ -263,6 +241,12 @@ var cases = map[string]func(params, time.Duration) error{
 	"fair":         fair,
 	"echo":         serveBesideHogs,
 	"http":         serveHTTP,
+
+	"channel-round-trip": func(p params, target time.Duration) error {
+		return answers(p["capacity"], target)
+	},
+	"channel-flow":   flow,
+	"channel-select": selecting,
 }
 
 func run(args []string) error {

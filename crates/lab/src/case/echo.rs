@@ -56,6 +56,7 @@ fn variants(scale: Scale) -> Vec<Variant> {
         params: vec![("workers", 1)],
         limit: scale.limit(),
         only: &[],
+        note: None,
         unsliced: false,
         kind: Kind::Echo(Load { connections, rate, warm_up_ms, measured_ms, counted_ms, cpu }),
     };

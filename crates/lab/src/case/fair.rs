@@ -15,7 +15,7 @@ pub(super) const CASE: Case = Case {
 };
 
 /// Those that have a way to run what computes. may has not: a hog keeps its worker.
-const SYSTEMS: &[&str] = &["lisle", "go", "tokio-mt", "rayon", "threads"];
+const SYSTEMS: &[&str] = &["lisle", "go", "tokio-mt", "rayon", "threads", "lisle-run"];
 
 fn variants(scale: Scale) -> Vec<Variant> {
     // The 33rd takes about 10 ms.

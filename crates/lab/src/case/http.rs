@@ -39,6 +39,7 @@ fn variants(scale: Scale) -> Vec<Variant> {
         harness: "http",
         params: vec![("workers", 1)],
         limit: scale.limit(),
+        note: None,
         only: SYSTEMS,
         unsliced: false,
         kind: Kind::Http(Load { connections, warm_up_s, measured_s, cpu: scale.cpus - 1 }),

@@ -4,6 +4,8 @@
 //! often, with how many tasks, on how many CPUs.
 
 mod call;
+mod cancel;
+mod channel;
 mod echo;
 mod fair;
 mod files;
@@ -14,6 +16,8 @@ mod mpsc;
 mod mutex;
 mod park;
 mod pthread;
+mod scope;
+mod select;
 mod sleep;
 mod spawn;
 mod yield_now;
@@ -27,13 +31,17 @@ use crate::series::Sample;
 use crate::sys;
 
 /// All cases, in the order they are run in.
-pub(crate) const CASES: [Case; 14] = [
+pub(crate) const CASES: [Case; 18] = [
     yield_now::CASE,
     spawn::CASE,
     park::CASE,
     mutex::CASE,
     pthread::CASE,
     mpsc::CASE,
+    channel::CASE,
+    select::CASE,
+    scope::CASE,
+    cancel::CASE,
     sleep::CASE,
     call::CASE,
     echo::CASE,
@@ -92,6 +100,8 @@ pub(crate) struct Variant {
     limit: Duration,
     /// The systems that take part; all if empty.
     only: &'static [&'static str],
+    /// What is to be said of those that do not.
+    note: Option<&'static str>,
     /// Whether Lisle runs with its slices switched off.
     unsliced: bool,
     kind: Kind,
@@ -119,6 +129,7 @@ impl Variant {
             params: vec![("workers", workers), ("ms", scale.ms())],
             limit: scale.limit(),
             only: &[],
+            note: None,
             unsliced: false,
             kind: Kind::Inside,
         }
@@ -141,6 +152,12 @@ impl Variant {
         self
     }
 
+    /// Says something above the table.
+    fn noting(mut self, note: &'static str) -> Self {
+        self.note = Some(note).filter(|note| !note.is_empty());
+        self
+    }
+
     /// For Lisle with its slices switched off.
     fn without_slices(mut self) -> Self {
         self.unsliced = true;
@@ -150,6 +167,11 @@ impl Variant {
     /// Whether this is the case of many tasks that compute.
     pub(crate) fn is_fair(&self) -> bool {
         self.harness == "fair"
+    }
+
+    /// Whether this is about the channels that a system has.
+    pub(crate) fn is_of_channels(&self) -> bool {
+        self.harness.starts_with("channel-")
     }
 
     /// Whether this is the TCP server, which the hand-written programs can do, too.
@@ -170,7 +192,7 @@ impl Variant {
     /// Prepares what all its runs share. Returns a note for the reader, or why there can be none.
     pub(crate) fn ready(&self) -> Result<Option<String>, String> {
         match &self.kind {
-            Kind::Inside => Ok(None),
+            Kind::Inside => Ok(self.note.map(str::to_owned)),
             Kind::Echo(load) => load.ready(),
             Kind::Http(load) => load.ready(),
             Kind::Files(access) => files::ready(*access),

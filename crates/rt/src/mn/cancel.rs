@@ -14,6 +14,7 @@ use super::directed;
 use super::shared::{shared, started};
 use super::signals::coroutine_of;
 use super::task::{Ran, Task};
+use crate::extent;
 
 /// Asks the coroutine whose thread this is to the C library to end. None if it is an OS thread.
 ///
@@ -42,10 +43,13 @@ pub(crate) fn wants_end(task: &Task) -> bool {
         .is_some_and(|shared| !task.refuses_cancel.get() && shared.blocks.is_to_end(&task.block))
 }
 
-/// To be asked before a wait at which coroutines are cancelled: whether it is over before it has
-/// begun, as if a handler had run.
+/// To be asked before a wait at which coroutines are cancelled, or stopped: whether it is over
+/// before it has begun, as if a handler had run.
 #[inline]
 pub(crate) fn forestalls(task: &Task) -> bool {
+    if extent::stopped().is_some() {
+        return true;
+    }
     let wants_end = wants_end(task);
     if wants_end {
         task.ran.set(Ran::Interrupting);

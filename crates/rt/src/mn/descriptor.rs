@@ -209,7 +209,7 @@ fn wait_with(interests: &[Interest], nodes: &mut [Waiter], deadline: Option<u64>
         // The cause does not matter: an event that won meanwhile is as good as the early end.
         Some(_) => wait.disarm().err().unwrap_or(Cause::NONE),
         None if cancel::forestalls(wait.alarm().task) => wait.disarm().err().unwrap_or(INTERRUPT),
-        None => wait.suspend(deadline),
+        None => wait.suspend_stoppably(deadline),
     };
     let mut moved = None;
     for (index, interest) in interests[..queued].iter().enumerate() {

@@ -142,10 +142,17 @@ pub(crate) fn send(task: &'static Task, signal: i32, info: libc::siginfo_t) -> R
 
 /// Ends the wait of a coroutine, or its next one, so that it looks what is wanted of it.
 pub(crate) fn look(task: &'static Task) {
-    task.mask.set(LOOK);
+    look_all(std::iter::once(task));
+}
+
+/// As [`look`], of many.
+pub(crate) fn look_all(tasks: impl Iterator<Item = &'static Task> + Clone) {
+    tasks.clone().for_each(|task| task.mask.set(LOOK));
     thread::barrier();
-    let ticket = task.wait.ticket();
-    (Alarm { task, ticket }).wake(INTERRUPT);
+    for task in tasks {
+        let ticket = task.wait.ticket();
+        (Alarm { task, ticket }).wake(INTERRUPT);
+    }
 }
 
 /// The OS thread that the coroutine last ran on.

@@ -1,6 +1,7 @@
 //! Going on on a spare carrier, and coming back.
 
 use super::current;
+use super::nudge;
 use super::shared::shared;
 use super::stay::Stay;
 
@@ -63,6 +64,11 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
     let _leave = stay().then_some(Leave);
     f()
+}
+
+/// As [`blocking`], for a call of the C library's that fails with `EINTR` when a stop is due.
+pub fn blocking_stoppably<R>(call: impl FnOnce() -> R) -> R {
+    blocking(|| nudge::stoppable(call))
 }
 
 /// Keeps the running coroutine on an OS thread of its own; nests. Returns whether [`unpin`] is to

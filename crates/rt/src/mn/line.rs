@@ -40,6 +40,15 @@ impl Line {
         self.add(std::str::from_utf8(&digits[start..]).unwrap_or("?"))
     }
 
+    pub(crate) fn hexadecimal(&mut self, number: usize) -> &mut Self {
+        let mut digits = [0_u8; 16];
+        let len = (number.max(1).ilog2() / 4 + 1) as usize;
+        for (place, digit) in digits[..len].iter_mut().rev().enumerate() {
+            *digit = b"0123456789abcdef"[number >> (4 * place) & 15];
+        }
+        self.add(std::str::from_utf8(&digits[..len]).unwrap_or("?"))
+    }
+
     /// Writes it to standard error.
     pub(crate) fn write(&self) {
         let args = [2, self.bytes.as_ptr() as usize, self.len, 0, 0, 0];

@@ -17,6 +17,7 @@ mod maker;
 mod mask;
 mod memory;
 mod monitor;
+mod nudge;
 mod overflow;
 mod parker;
 mod poller;
@@ -33,12 +34,13 @@ mod spare;
 mod spawn;
 mod stack;
 mod start;
-mod stay;
+pub(crate) mod stay;
 mod substitute;
 pub(crate) mod suspension;
 mod task;
 mod text;
 pub mod thread;
+mod trace;
 mod turn;
 mod wait;
 mod warn;
@@ -54,11 +56,12 @@ use std::time::{Duration, Instant};
 use lisle_sys::clock;
 
 use crate::config::{AlreadyStarted, Config, PollerKind};
+use crate::extent;
 use crate::metrics::Metrics;
 use task::Task;
 
 pub use descriptor::{closed, closing};
-pub use hop::{blocking, pin, unpin};
+pub use hop::{blocking, blocking_stoppably, pin, unpin};
 pub use lend::as_carrier;
 pub use lisle_fiber::thread_id;
 pub use preempt::without_ticks;
@@ -259,7 +262,7 @@ pub fn self_test() -> Result<(), String> {
         .map_err(|unsupported| unsupported.to_string())
 }
 
-/// Suspends the calling coroutine for at least `duration`.
+/// Suspends the calling coroutine for `duration`, unless it is stopped before.
 pub fn sleep(duration: Duration) {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     sleep_until(clock::now().saturating_add(nanos));
@@ -269,9 +272,10 @@ pub fn sleep(duration: Duration) {
 pub fn sleep_until(deadline: u64) {
     if can_suspend() {
         while clock::now() < deadline
+            && !is_stopped()
             && let Some(here) = current::suspendable()
         {
-            wait::Wait::arm(here).suspend(Some(deadline));
+            wait::Wait::arm(here).suspend_stoppably(Some(deadline));
         }
     } else {
         let word = std::sync::atomic::AtomicU32::new(0);
@@ -282,7 +286,18 @@ pub fn sleep_until(deadline: u64) {
     }
 }
 
-/// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end.
+/// Whether a sleep is over before its time. It cannot say so: who calls it in a loop, to look for
+/// something now and then, lets others run.
+fn is_stopped() -> bool {
+    let stopped = extent::stopped().is_some();
+    if stopped {
+        yield_now();
+    }
+    stopped
+}
+
+/// As [`sleep_until`], unless a signal's handler runs meanwhile. Whether it slept to the end, or
+/// until it was stopped.
 pub fn sleep_unless_interrupted(deadline: u64) -> bool {
     while clock::now() < deadline {
         let Some(here) = current::suspendable() else {
@@ -290,10 +305,10 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
             return true;
         };
         if cancel::forestalls(here.task) {
-            return false;
+            return is_stopped() && !cancel::is_cancelled();
         }
-        let cause = wait::Wait::arm(here).suspend(Some(deadline));
-        if cause == directed::INTERRUPT && signals::interrupts(true) {
+        let cause = wait::Wait::arm(here).suspend_stoppably(Some(deadline));
+        if cause == directed::INTERRUPT && signals::handled(true) {
             return false;
         }
     }
@@ -303,13 +318,7 @@ pub fn sleep_unless_interrupted(deadline: u64) -> bool {
 /// Waits for the calling coroutine's token; see `lisle::park`.
 pub fn park(deadline: Option<Instant>) {
     let Some(task) = current::current() else { return };
-    parker::park(task, deadline.map(nanos));
-}
-
-/// A moment as the waits have it, in nanoseconds of the monotonic clock.
-fn nanos(moment: Instant) -> u64 {
-    let left = moment.saturating_duration_since(Instant::now());
-    clock::now().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
+    parker::park(task, deadline.map(suspension::nanos));
 }
 
 /// For those who spin for what somebody has who may not be running.

@@ -138,7 +138,7 @@ impl Monitor {
         lisle_sys::thread::precise_timers();
         let most = shared.all_workers().len();
         let mut seen = vec![Seen { next: ptr::null(), progress: (0, 0) }; most];
-        let mut watch = Watch::new(most);
+        let mut watch = Watch::new(most, shared.warnings.after != u64::MAX);
         let (mut interval, mut quiet) = (SHORTEST, 0);
         let mut slices = Slices::new(seen.len(), shared.slice);
         let mut next = clock::now() + interval;
@@ -146,7 +146,8 @@ impl Monitor {
             self.nap(shared, next.min(slices.next));
             let now = clock::now();
             slices.look(shared, now);
-            if now < next {
+            // It is awake: what would wake it soon is done now.
+            if now + interval / 2 < next {
                 continue;
             }
             let awake = shared.workers().iter().filter(|worker| worker.is_awake()).count();

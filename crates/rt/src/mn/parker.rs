@@ -21,6 +21,7 @@ use super::current;
 use super::task::Task;
 use super::wait::Wait;
 use super::worker::Alarm;
+use crate::extent;
 
 const EMPTY: u32 = 0;
 const TOKEN: u32 = 1;
@@ -44,8 +45,10 @@ pub(crate) fn park(task: &'static Task, deadline: Option<u64>) {
             let wait = Wait::arm(here);
             let state = waiting(wait.alarm().ticket);
             match word.compare_exchange(EMPTY, state, Ordering::AcqRel, Ordering::Acquire) {
+                // Nobody has woken it, which `park` may do for no reason.
+                Ok(_) if extent::stopped().is_some() => drop(wait.disarm()),
                 Ok(_) => {
-                    wait.suspend(deadline);
+                    wait.suspend_stoppably(deadline);
                 }
                 // The token came. Nobody has the ticket, so the wait cannot have ended.
                 Err(_) => drop(wait.disarm()),
@@ -53,7 +56,9 @@ pub(crate) fn park(task: &'static Task, deadline: Option<u64>) {
         }
         None => {
             let slept = word.compare_exchange(EMPTY, BLOCKED, Ordering::AcqRel, Ordering::Acquire);
-            if slept.is_ok() {
+            if slept.is_ok() && extent::stopped().is_none() {
+                let limit = Some(extent::limit()).filter(|limit| *limit != extent::NEVER);
+                let deadline = deadline.into_iter().chain(limit).min();
                 // An early return is a spurious one, which `park` may have.
                 let _ = futex::wait(word, BLOCKED, deadline);
             }
@@ -76,5 +81,14 @@ pub(crate) fn unpark(task: &'static Task) {
             futex::wake(&task.parker, 1);
         }
         _ => {}
+    }
+}
+
+/// Has `task` look again if its OS thread sleeps in [`park`]. Whoever calls this has made a barrier
+/// since there is something to be seen.
+pub(crate) fn rouse(task: &'static Task) {
+    let word = &task.parker;
+    if word.compare_exchange(BLOCKED, TOKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        futex::wake(word, 1);
     }
 }

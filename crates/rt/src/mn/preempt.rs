@@ -54,6 +54,7 @@ use lisle_sys::{Errno, clock, signal};
 use super::current;
 use super::directed;
 use super::mask::blockable;
+use super::nudge;
 use super::section::{self, SpinLock};
 use super::shared::{shared, started};
 use super::stay::{self, Stay};
@@ -62,8 +63,9 @@ use super::text;
 
 /// The signal of ticks, the C library's `SIGSETXID`.
 pub(crate) const TICK: i32 = 33;
-/// The code in the information of ticks.
+/// The code in the information of ticks, and of those that only ask where the thread is.
 const MARK: i32 = -78;
+const QUESTION: i32 = -79;
 
 /// Bytes of stack that the unwinder may take.
 const FOR_UNWINDER: usize = 6 << 10;
@@ -115,7 +117,16 @@ pub(crate) fn forget_after_fork() {
 
 /// Sends a tick to an OS thread of the runtime's.
 pub(crate) fn send_tick(thread: i32) -> Result<(), Errno> {
-    let info = directed::information(TICK, MARK, 0);
+    send(thread, MARK)
+}
+
+/// Has an OS thread that runs a worker note where it is; see `trace`.
+pub(crate) fn ask_place(thread: i32) -> Result<(), Errno> {
+    send(thread, QUESTION)
+}
+
+fn send(thread: i32, code: i32) -> Result<(), Errno> {
+    let info = directed::information(TICK, code, 0);
     let pauses = PAUSES.lock();
     if *pauses != 0 {
         return Ok(());
@@ -131,26 +142,43 @@ pub(crate) fn send_tick(thread: i32) -> Result<(), Errno> {
 #[inline(always)]
 pub(crate) unsafe fn is_tick(info: *const c_void) -> bool {
     // SAFETY: the caller's obligation.
-    unsafe { (*info.cast::<libc::siginfo_t>()).si_code == MARK }
+    matches!(unsafe { (*info.cast::<libc::siginfo_t>()).si_code }, MARK | QUESTION)
 }
 
 /// What a tick does.
 ///
 /// # Safety
-/// Called by the handler with the context that the kernel gave it. It runs on the stack of the
-/// interrupted code, or on the alternate one, with the thread block of the interrupted code.
-pub(crate) unsafe fn tick(context: *mut c_void) {
+/// Called by the handler with what the kernel gave it. It runs on the stack of the interrupted
+/// code, or on the alternate one, with the thread block of the interrupted code.
+pub(crate) unsafe fn tick(info: *const c_void, context: *mut c_void) {
     // SAFETY: the FS base of a thread.
-    if !unsafe { is_block(fs_base()) } || stay::count() != 0 || section::is_inside() {
+    if !unsafe { is_block(fs_base()) } {
+        return;
+    }
+    // SAFETY: the kernel's information and context.
+    let (code, at) =
+        unsafe { ((*info.cast::<libc::siginfo_t>()).si_code, Interrupted::new(context)) };
+    if code == QUESTION {
+        return answer(at);
+    }
+    if stay::count() != 0 || section::is_inside() {
         return;
     }
     let Some(task) = current::current().filter(|_| started().is_some()) else { return };
-    // SAFETY: the kernel's context.
-    let at = unsafe { Interrupted::new(context) };
+    nudge::strike(task, at);
     if may_be_held_up(task, at) {
         stay::set(1);
         // SAFETY: as was just seen.
         unsafe { at.divert() };
+    }
+}
+
+/// Notes where the coroutine is.
+fn answer(at: Interrupted) {
+    if let Some(task) = current::current().filter(|_| started().is_some())
+        && let Some(worker) = task.latest_carrier().and_then(|carrier| carrier.worker)
+    {
+        worker.place.note(at.stack_pointer(), at.instruction());
     }
 }
 

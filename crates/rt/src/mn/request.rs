@@ -25,7 +25,8 @@ pub enum Performed {
     Done(Result<usize, Errno>),
     /// The deadline passed, and the kernel did nothing.
     TimedOut,
-    /// A signal came, and the kernel did nothing; see [`signals::interrupts`](crate::signals).
+    /// A signal or a stop came, and the kernel did nothing; see
+    /// [`signals::interrupts`](crate::signals).
     Interrupted,
 }
 
@@ -67,7 +68,7 @@ pub unsafe fn perform_now(
     proactor.submit();
     proactor.take_early(&op);
     // Does not leave the stack if the answer was among those.
-    let cause = wait.suspend(deadline);
+    let cause = wait.suspend_stoppably(deadline);
     Some(outcome(proactor, &op, cause))
 }
 
@@ -90,7 +91,7 @@ pub unsafe fn perform_noting(
     let op = Op::new(task, wait.alarm().ticket);
     // SAFETY: on the worker's thread, with room. This function returns when the request is done.
     unsafe { proactor.push(entry(), &op) };
-    let cause = wait.suspend(deadline);
+    let cause = wait.suspend_stoppably(deadline);
     let outcome = outcome(proactor, &op, cause);
     note(op.was_immediate());
     Some(outcome)
@@ -119,7 +120,7 @@ pub(crate) enum Polled {
     Ready,
     /// The deadline passed.
     TimedOut,
-    /// A signal came.
+    /// A signal or a stop came.
     Interrupted,
     /// One of the files has nothing to wait for.
     Never,
@@ -146,7 +147,7 @@ pub(crate) fn poll_any(
         // done.
         unsafe { proactor.push(entry, op) };
     }
-    let cause = wait.suspend(deadline);
+    let cause = wait.suspend_stoppably(deadline);
     ops.iter().for_each(|op| finish(proactor, op));
     let answers = || ops.iter().map(Op::result);
     let is_fault = |errno| !matches!(errno, libc::ECANCELED | libc::EBADF | libc::EINTR);

@@ -21,6 +21,7 @@ use std::sync::OnceLock;
 use lisle_fiber::{fs_base, gs_base, is_block};
 use lisle_sys::signal::{self, KernelAction};
 
+use super::nudge;
 use super::preempt::{self, TICK};
 
 /// The library's `SIGSETXID`.
@@ -44,7 +45,11 @@ pub(crate) fn wrap() -> bool {
     if PREVIOUS.set(previous).is_err() {
         return false;
     }
-    install(&mut action)
+    let installed = install(&mut action);
+    if installed {
+        nudge::prepare();
+    }
+    installed
 }
 
 fn install(action: &mut KernelAction) -> bool {
@@ -62,8 +67,8 @@ fn install(action: &mut KernelAction) -> bool {
 unsafe extern "C" fn handler(signal: i32, info: *mut c_void, context: *mut c_void) {
     // SAFETY: the kernel's own arguments.
     unsafe {
-        if preempt::is_tick(info) {
-            return preempt::tick(context);
+        if preempt::is_tick(info) || nudge::is_nudge(info.cast()) {
+            return preempt::tick(info, context);
         }
     }
     let Some(previous) = PREVIOUS.get() else { return };

@@ -17,6 +17,7 @@ use lisle_sys::Errno;
 use lisle_sys::signal::{self, Change};
 
 use super::alternate;
+use super::cancel;
 use super::carrier;
 use super::current;
 use super::directed;
@@ -27,6 +28,7 @@ use super::section;
 use super::shared::started;
 use super::stay::{self, Stay};
 use super::task::{Alternate, Ran, Task};
+use crate::extent;
 
 pub use super::directed::Kick;
 pub use super::section::RawSpin;
@@ -210,9 +212,20 @@ pub fn mask_changed(alone: bool) {
     }
 }
 
+/// Whether a wait that can be stopped and was interrupted is over, and by which error. If not, it
+/// goes on.
+pub fn interrupts(always: bool) -> Option<Errno> {
+    let handled = handled(always);
+    match extent::stopped() {
+        // Whose code is to end at this very call does so, stopped or not.
+        Some(stop) if !cancel::is_cancelled() => Some(Errno(stop.errno())),
+        _ => handled.then_some(Errno::INTR),
+    }
+}
+
 /// Whether a wait that ended because a signal came is over: a handler has run since, and it was not
 /// said of all of them that calls are restarted, or it `always` is. Else it goes on.
-pub fn interrupts(always: bool) -> bool {
+pub(crate) fn handled(always: bool) -> bool {
     let Some(task) = current::current() else { return false };
     match task.ran.replace(Ran::Nothing) {
         Ran::Nothing => false,

@@ -20,8 +20,8 @@
 //! | from | to | while |
 //! |---|---|---|
 //! | [`RETRY`] | [`BOUND`], doubling | a tick struck where it had no effect |
-//! | [`BOUND`] | [`RARELY`], doubling | a coroutine runs for long, and nobody waits |
-//! | [`BOUND`] | | others were preempted of late, or coroutines run for long |
+//! | [`BOUND`] | [`RARELY`], doubling | coroutines run for long, and only such wait |
+//! | [`BOUND`] | | others were preempted of late, or ran for long |
 //! | [`BOUND`] | [`SELDOM`], doubling | all coroutines run for short |
 //! | [`SELDOM`] | | no coroutine runs, and none was preempted of late |
 //!
@@ -34,7 +34,7 @@
 use std::sync::atomic::{Ordering, fence};
 
 use lisle_core::List;
-use lisle_sys::{Errno, clock};
+use lisle_sys::{Errno, thread};
 
 use super::preempt;
 use super::proactor::Proactor;
@@ -47,6 +47,8 @@ use super::worker::Worker;
 pub(crate) const BOUND: u64 = 500_000;
 /// Nanoseconds after which a tick that had no effect is sent again.
 const RETRY: u64 = 50_000;
+/// Ticks that had no effect, after which looks are [`BOUND`] apart.
+const NO_HURRY: u32 = 10;
 const RARELY: u64 = 2_000_000;
 const SELDOM: u64 = 10_000_000;
 /// Nanoseconds for which a preemption is of late.
@@ -58,8 +60,9 @@ const PROGRESS: u64 = 5_000;
 #[derive(Clone, Copy, Default)]
 struct Seen {
     stretch: u32,
-    /// When this stretch was first seen, and what its OS thread had computed at the last look.
+    /// When this stretch was first seen. What its OS thread had computed then, and a look ago.
     since: u64,
+    before: u64,
     computed: u64,
     /// Ticks that were sent in this stretch.
     ticks: u32,
@@ -144,7 +147,7 @@ impl Slices {
         if worker.is_dormant() {
             return;
         }
-        let Some((stretch, thread)) = worker.stretch() else { return };
+        let Some((stretch, number)) = worker.stretch() else { return };
         let awake = worker.is_awake();
         found.asleep |= !awake;
         let seen = &mut self.seen[index];
@@ -158,12 +161,14 @@ impl Slices {
         }
         found.runs = true;
         found.changed |= stretches != 0;
-        let before = std::mem::replace(&mut seen.computed, clock::of_thread(thread));
+        let computed = thread::processor_time(number).unwrap_or(0);
+        let before = std::mem::replace(&mut seen.computed, computed);
         if stretches != 0 {
+            seen.before = seen.computed;
             return;
         }
         found.long = true;
-        let ran = now - seen.since;
+        let ran = seen.computed.saturating_sub(seen.before).min(now - seen.since);
         let computes = seen.computed.saturating_sub(before) >= PROGRESS;
         if ran < self.bound {
             return;
@@ -175,7 +180,8 @@ impl Slices {
             || worker.is_late(now)
             || worker.proactor().is_some_and(Proactor::wants_enter);
         if waits || ran >= self.slice && !shared.late.is_empty() {
-            let ticks = if computes { self.tick(worker, index) } else { 0 };
+            // One that has no processor is not asked more often for that.
+            let ticks = if computes { self.tick(worker, index) } else { NO_HURRY };
             found.wanted = Some(found.wanted.unwrap_or(0).max(ticks));
         } else if computes && found.longest.is_none_or(|(_, longest)| ran > longest) {
             found.longest = Some((index, ran));
@@ -222,7 +228,7 @@ impl Slices {
     fn distance(&mut self, shared: &Shared, found: &Found, now: u64) -> u64 {
         if let Some(ticks) = found.wanted {
             self.apart = self.bound;
-            return (RETRY.min(self.bound) << ticks.min(10)).min(self.bound);
+            return (RETRY.min(self.bound) << ticks.min(NO_HURRY)).min(self.bound);
         }
         let of_late = !shared.late.is_empty() || now - self.ticked < OF_LATE;
         if !found.runs && !of_late {
@@ -231,8 +237,11 @@ impl Slices {
         }
         let elapsed = now - self.last;
         let long = u64::from(found.stretches) * self.bound / 4 < elapsed;
+        let rotated = !shared.late.is_empty() && found.stretches as usize <= shared.workers().len();
         self.apart = match () {
             () if found.long && !found.changed => (self.apart * 2).min(RARELY),
+            // Those that compute have exchanged places, and nobody came in between.
+            () if rotated => self.apart.min(RARELY),
             () if of_late || long => self.bound,
             () => (self.apart * 2).min(SELDOM),
         };

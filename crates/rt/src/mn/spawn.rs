@@ -77,7 +77,7 @@ unsafe fn spawn_small<F: FnOnce()>(
             let id = worker.next_id();
             task.begin_life(id, name, body, spawner.mask.blocked(), main::<F>);
             prepare(task);
-            worker.ready_new(task);
+            worker.ready_soon(task);
             Ok((task, id))
         },
         // SAFETY: as above.

@@ -63,9 +63,11 @@ use lisle_core::Ring;
 use lisle_sys::thread;
 
 use super::maker;
+use super::preempt;
 use super::proactor::Proactor;
 use super::shared::Shared;
 use super::task::Task;
+use super::trace::Trace;
 use super::worker::Worker;
 
 /// Nanoseconds without progress after which a worker is stuck.
@@ -216,11 +218,16 @@ impl maker::Body for Worker {
     }
 }
 
+/// Looks after which a thread that is asked where it is will not answer.
+const PATIENCE: u32 = 20;
+
 /// What the monitor knows of workers that stand still.
 pub(crate) struct Watch {
     seen: Box<[Seen]>,
     /// What was taken from one that is stuck passes through here.
     taken: Ring<Task>,
+    /// There if warnings are wanted.
+    trace: Option<Box<Trace>>,
 }
 
 /// What the last looks saw of a worker.
@@ -232,15 +239,17 @@ struct Seen {
     /// When its OS thread had had how much time; none before the second look.
     time: Option<(u64, u64)>,
     is_stuck: bool,
-    /// Whether it was warned of.
+    /// Looks since its OS thread was asked where it is, and whether it was warned of.
+    asked: u32,
     is_told: bool,
 }
 
 impl Watch {
-    pub(crate) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize, warns: bool) -> Self {
         // No worker has left so many.
         let unseen = Seen { suspensions: u64::MAX, ..Seen::default() };
-        Watch { seen: vec![unseen; workers].into(), taken: Ring::new() }
+        let trace = warns.then(Trace::new);
+        Watch { seen: vec![unseen; workers].into(), taken: Ring::new(), trace }
     }
 
     /// Looks after workers that are stuck. Returns the most nanoseconds until the next look.
@@ -251,7 +260,9 @@ impl Watch {
         for (worker, seen) in shared.workers().iter().zip(&mut self.seen) {
             let was_stuck = seen.is_stuck;
             pace = pace.min(seen.look(worker, now));
-            seen.warn(shared, worker, now);
+            if let Some(trace) = &mut self.trace {
+                pace = pace.min(seen.warn(shared, worker, trace, now));
+            }
             match (was_stuck, seen.is_stuck) {
                 (false, true) => _ = substitutes.counts.fetch_add(STUCK, Ordering::AcqRel),
                 (true, false) => _ = substitutes.counts.fetch_sub(STUCK, Ordering::AcqRel),
@@ -287,16 +298,38 @@ impl Watch {
 }
 
 impl Seen {
-    /// Warns of a coroutine that has kept the worker for long, if that is wanted.
-    fn warn(&mut self, shared: &Shared, worker: &Worker, now: u64) {
+    /// Warns of a coroutine that has kept the worker for long. Returns the most nanoseconds until
+    /// the next look.
+    fn warn(&mut self, shared: &Shared, worker: &Worker, trace: &mut Trace, now: u64) -> u64 {
         let kept = now - self.since;
         if kept < shared.warnings.after || self.is_told {
-            return;
+            return u64::MAX;
         }
-        if let Some(task) = worker.running() {
-            self.is_told = true;
-            shared.warnings.add(task, kept, self.is_stuck, now);
+        let (Some(task), Some(thread)) = (worker.running(), worker.thread()) else {
+            return u64::MAX;
+        };
+        let place = if self.is_stuck {
+            thread::place_of_call(thread)
+        } else {
+            if self.asked == 0 {
+                worker.place.take();
+                let _ = preempt::ask_place(thread);
+            }
+            let place = worker.place.take();
+            self.asked += 1;
+            if place.is_none() && self.asked < PATIENCE {
+                // It answers as soon as it has a processor.
+                return SOON;
+            }
+            place
+        };
+        self.is_told = true;
+        if shared.warnings.add(task, kept, self.is_stuck, now)
+            && let Some(place) = place.filter(|(stack, _)| task.has_on_stack(*stack))
+        {
+            trace.tell(place, task.block.stack_top);
         }
+        u64::MAX
     }
 
     /// Whether the worker is stuck is in `is_stuck` afterwards. Returns the most nanoseconds until
@@ -315,11 +348,11 @@ impl Seen {
         let Some(number) = worker.thread() else { return SOON };
         let Some((then, had)) = self.time else {
             self.time = thread::processor_time(number).map(|had| (now, had));
-            return SOON;
+            return STUCK_AFTER;
         };
         let passed = now - then;
         if passed < STUCK_AFTER {
-            return SOON;
+            return STUCK_AFTER - passed;
         }
         let Some(has) = thread::processor_time(number) else { return NOW_AND_THEN };
         self.time = Some((now, has));

@@ -65,6 +65,8 @@ pub(crate) struct Task {
     pub(crate) pending: AtomicU64,
     /// Signals that it blocks and waits for, on a spare carrier.
     pub(crate) awaited: AtomicU64,
+    /// The timer of a call on a spare carrier; see `nudge`.
+    pub(crate) nudge: AtomicI32,
     /// What became of its latest wait: see `signals::interrupts`.
     pub(crate) ran: Cell<Ran>,
     /// Identity of the coroutine that lives here now; 0 between lives.
@@ -219,6 +221,7 @@ impl Task {
             alternate: Cell::new(Alternate::NONE),
             pending: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
+            nudge: AtomicI32::new(0),
             ran: Cell::new(Ran::Nothing),
             budget: Cell::new(BUDGET),
             lives: Cell::new(0),
@@ -284,6 +287,11 @@ impl Task {
     pub(crate) unsafe fn body<F: FnOnce()>(&self) -> F {
         // SAFETY: `begin_life` put it there.
         unsafe { self.place_of::<F>().read() }
+    }
+
+    /// Whether the address lies on its stack.
+    pub(crate) fn has_on_stack(&self, address: usize) -> bool {
+        (self.stack.low..self.block.stack_top).contains(&address)
     }
 
     /// Asks the processor to fetch the header.

@@ -21,6 +21,7 @@ use super::mask::LOOK;
 use super::shared;
 use super::task::{BUDGET, Ran, Task};
 use super::worker::Alarm;
+use crate::extent;
 
 /// A wait that has begun: steps 2 to 4.
 pub(crate) struct Wait {
@@ -95,6 +96,30 @@ impl Wait {
             directed::deliver(task);
         }
         cause
+    }
+}
+
+impl Wait {
+    /// As [`suspend`](Self::suspend), in a wait that deadlines around the caller end: by
+    /// [`INTERRUPT`](directed::INTERRUPT), and [`extent::stopped`] tells why. Whoever calls this
+    /// has asked that first.
+    #[inline]
+    pub(crate) fn suspend_stoppably(self, deadline: Option<u64>) -> Cause {
+        match extent::limit() {
+            extent::NEVER => self.suspend(deadline),
+            limit => self.suspend_within(limit, deadline),
+        }
+    }
+
+    #[cold]
+    fn suspend_within(self, limit: u64, deadline: Option<u64>) -> Cause {
+        if deadline.is_some_and(|deadline| deadline <= limit) {
+            return self.suspend(deadline);
+        }
+        match self.suspend(Some(limit)) {
+            Cause::TIMEOUT => directed::INTERRUPT,
+            cause => cause,
+        }
     }
 }
 

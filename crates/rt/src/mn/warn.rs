@@ -2,7 +2,7 @@
 //!
 //! The monitor sees it, and tells by itself: in a program that hangs nobody else would. It is told
 //! once for each stretch that a coroutine keeps its worker, and at most once a second in all; the
-//! metrics count each.
+//! metrics count each. What follows is where the coroutine is (`trace`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,13 +35,13 @@ impl Warnings {
     }
 
     /// `task` has kept its worker for so many nanoseconds, in the kernel if it `is_stuck`. Called
-    /// by the monitor.
-    pub(crate) fn add(&self, task: &Task, nanos: u64, is_stuck: bool, now: u64) {
+    /// by the monitor. Returns whether it was told.
+    pub(crate) fn add(&self, task: &Task, nanos: u64, is_stuck: bool, now: u64) -> bool {
         let count = if is_stuck { &self.blocked } else { &self.held };
         count.fetch_add(1, Ordering::Relaxed);
         let told = self.told.load(Ordering::Relaxed);
         if told != 0 && now - told < BETWEEN {
-            return;
+            return false;
         }
         self.told.store(now, Ordering::Relaxed);
         let id = task.id();
@@ -57,8 +57,10 @@ impl Warnings {
             line.add(" ms without suspending\n");
         }
         // It has ended since: what was read may be of another.
-        if id != 0 && task.id() == id {
+        let lives = id != 0 && task.id() == id;
+        if lives {
             line.write_if_room();
         }
+        lives
     }
 }

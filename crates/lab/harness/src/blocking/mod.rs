@@ -4,6 +4,7 @@
 //! generic, so a case compiles to direct calls of the system.
 
 mod call;
+mod channel;
 mod echo;
 mod files;
 mod hogs;
@@ -12,12 +13,15 @@ mod memory;
 mod pthread;
 mod sleep;
 mod spawn;
+mod structured;
 mod switch;
 mod sync;
 
 use std::io::{self, Read, Write};
 use std::sync::mpsc;
 use std::time::Duration;
+
+pub use channel::Channels;
 
 use crate::{Outcome, Params};
 
@@ -37,6 +41,8 @@ pub trait Blocking: 'static {
     type Listener: Send + 'static;
     /// A connection.
     type Stream: Read + Write + Send + 'static;
+    /// Tasks that can be told to stop.
+    type Group;
 
     /// The greatest number of tasks that may be tried at once, if the machine rather than the
     /// system sets a limit.
@@ -89,6 +95,19 @@ pub trait Blocking: 'static {
     /// Waits for a value; none when the sender is gone.
     fn receive(receiver: &Self::Receiver) -> Option<u64>;
 
+    /// Starts so many tasks that do nothing in a scope, which ends when they have.
+    fn scope(tasks: usize);
+
+    /// Starts a task for each of these, which can be told to stop.
+    ///
+    /// # Errors
+    /// If the system cannot make one more, or none of this kind.
+    fn group<F: FnOnce() + Send + 'static>(bodies: impl Iterator<Item = F>)
+    -> Outcome<Self::Group>;
+
+    /// Tells all of them to stop, and waits until they have ended.
+    fn cancel(group: Self::Group);
+
     /// Listens on any free port of the loopback interface and returns that port.
     ///
     /// # Errors
@@ -102,11 +121,11 @@ pub trait Blocking: 'static {
     fn accept(listener: &Self::Listener) -> io::Result<Self::Stream>;
 }
 
-/// Runs the case that `params` name.
+/// Runs the case that `params` name, with the channels that programs on this system use.
 ///
 /// # Errors
 /// If there is no such case or it could not be measured.
-pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
+pub fn run<S: Blocking, C: Channels>(params: &Params) -> Outcome<()> {
     S::start(params.get("workers")?)?;
     if let Some(family) = params.case().strip_prefix("call-") {
         return call::cost::<S>(family, params);
@@ -125,6 +144,11 @@ pub fn run<S: Blocking>(params: &Params) -> Outcome<()> {
         "pthread-sem" => pthread::semaphore::<S>(&params),
         "pthread-barrier" => pthread::barrier::<S>(&params),
         "mpsc" => sync::channel::<S>(&params),
+        "channel-round-trip" => channel::round_trip::<S, C>(&params),
+        "channel-flow" => channel::flow::<S, C>(&params),
+        "channel-select" => channel::select::<S, C>(&params),
+        "scope" => structured::scope::<S>(&params),
+        "cancel" => structured::cancel::<S, C>(&params),
         "memory" => memory::parked::<S>(&params),
         "echo" => {
             hogs::beside::<S>(&params)?;

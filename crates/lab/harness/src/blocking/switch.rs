@@ -29,12 +29,34 @@ pub(super) fn race<S: Blocking, F>(tasks: usize, body: F) -> Outcome<Duration>
 where
     F: Fn(usize, &Gate<S::Task>) + Clone + Send + 'static,
 {
+    race_with::<S, _>(tasks, |index| {
+        let body = body.clone();
+        move |gate: &Gate<S::Task>| body(index, gate)
+    })
+}
+
+/// Runs these on a task each, that start together.
+pub(super) fn race_of<S: Blocking, F>(bodies: Vec<F>) -> Outcome<Duration>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let (tasks, mut bodies) = (bodies.len(), bodies.into_iter());
+    race_with::<S, _>(tasks, |_| {
+        let body = bodies.next().expect("there is one for each task");
+        move |_: &Gate<S::Task>| body()
+    })
+}
+
+fn race_with<S: Blocking, F>(tasks: usize, mut make: impl FnMut(usize) -> F) -> Outcome<Duration>
+where
+    F: FnOnce(&Gate<S::Task>) + Send + 'static,
+{
     let gate = Arc::new(Gate::new(tasks, S::current()));
     let racers = spawn_all::<S, _>(tasks, |index| {
-        let (gate, body) = (Arc::clone(&gate), body.clone());
+        let (gate, body) = (Arc::clone(&gate), make(index));
         move || {
             pass::<S>(&gate, index);
-            body(index, &gate);
+            body(&gate);
         }
     })?;
     while !gate.is_full() {

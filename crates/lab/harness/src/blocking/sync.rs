@@ -1,8 +1,8 @@
 //! Locks and channels.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::channel::ask_and_answer;
 use super::switch::race;
 use super::{Blocking, target};
 use crate::clock::Pace;
@@ -24,29 +24,7 @@ pub(super) fn mutex<S: Blocking>(params: &Params) -> Outcome<()> {
     Ok(())
 }
 
-/// Two tasks and two channels: wall time until an answer has come back.
+/// Two tasks and two unbounded channels: wall time until an answer has come back.
 pub(super) fn channel<S: Blocking>(params: &Params) -> Outcome<()> {
-    let (ask, asked) = S::channel();
-    let (answer, answered) = S::channel();
-    let server = S::spawn(move || {
-        while let Some(value) = S::receive(&asked) {
-            S::send(&answer, value + 1);
-        }
-    })
-    .map_err(|error| error.to_string())?;
-    let mut pace = Pace::new(target(params)?);
-    while let Some(count) = pace.next() {
-        let start = Instant::now();
-        for value in 0..count {
-            S::send(&ask, value);
-            if S::receive(&answered) != Some(value + 1) {
-                return Err(format!("wrong answer to {value}"));
-            }
-        }
-        pace.took_since(start);
-    }
-    drop(ask);
-    S::join(server);
-    report_ns("round_trip", pace.ns_per(1));
-    Ok(())
+    ask_and_answer::<S, _, _>(params, [S::channel(), S::channel()], S::send, S::receive)
 }

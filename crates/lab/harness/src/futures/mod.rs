@@ -1,16 +1,20 @@
 //! The cases for executors of futures: the same steps as in [`blocking`](crate::blocking), with
 //! `.await` where a task may be suspended.
 
+mod channel;
 mod files;
 mod hogs;
 mod memory;
 mod park;
 mod sleep;
 mod spawn;
+mod structured;
 mod switch;
 mod sync;
 
 use std::time::Duration;
+
+pub use channel::Channels;
 
 use crate::{Outcome, Params};
 
@@ -21,10 +25,8 @@ pub trait Executor: 'static {
     type Join: Future<Output = ()> + Send;
     /// A counter behind the system's mutex.
     type Counter: Send + Sync + 'static;
-    /// The sending half of an unbounded channel.
-    type Sender: Send + Sync + 'static;
-    /// The receiving half of an unbounded channel.
-    type Receiver: Send + 'static;
+    /// Tasks that can be told to stop.
+    type Group: Send;
 
     /// Starts a task.
     fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self::Join;
@@ -49,14 +51,20 @@ pub trait Executor: 'static {
     /// Locks, adds one, unlocks.
     fn add_one(counter: &Self::Counter) -> impl Future<Output = ()> + Send;
 
-    /// An unbounded channel.
-    fn channel() -> (Self::Sender, Self::Receiver);
+    /// Starts so many tasks that do nothing in a scope, which ends when they have.
+    ///
+    /// # Errors
+    /// If the system has none.
+    fn scope(tasks: usize) -> impl Future<Output = Outcome<()>> + Send {
+        let _ = tasks;
+        async { Err("this system has no scope".to_owned()) }
+    }
 
-    /// Sends without waiting.
-    fn send(sender: &Self::Sender, value: u64);
+    /// Starts a task for each of these, which can be told to stop.
+    fn group(futures: Vec<impl Future<Output = ()> + Send + 'static>) -> Self::Group;
 
-    /// Waits for a value; none when the sender is gone.
-    fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send;
+    /// Tells all of them to stop, and waits until they have ended.
+    fn cancel(group: Self::Group) -> impl Future<Output = ()> + Send;
 
     /// Serves TCP echo, a task per connection, after [`report_port`](crate::report_port).
     fn echo() -> impl Future<Output = Outcome<()>> + Send;
@@ -67,11 +75,12 @@ pub trait Executor: 'static {
     }
 }
 
-/// Runs the case that `params` name. To be called as a task of the executor.
+/// Runs the case that `params` name, with the channels that programs on this system use. To be
+/// called as a task of the executor.
 ///
 /// # Errors
 /// If there is no such case or it could not be measured.
-pub async fn run<E: Executor>(params: &Params) -> Outcome<()> {
+pub async fn run<E: Executor, C: Channels>(params: &Params) -> Outcome<()> {
     match params.case() {
         "yield" => switch::yields::<E>(params).await,
         "park" => park::park::<E>(params).await,
@@ -79,7 +88,11 @@ pub async fn run<E: Executor>(params: &Params) -> Outcome<()> {
         "spawn-waves" => spawn::waves::<E>(params).await,
         "spawn-flood" => spawn::flood::<E>(params).await,
         "mutex" => sync::mutex::<E>(params).await,
-        "mpsc" => sync::channel::<E>(params).await,
+        "mpsc" | "channel-round-trip" => channel::round_trip::<E, C>(params).await,
+        "channel-flow" => channel::flow::<E, C>(params).await,
+        "channel-select" => channel::select::<E, C>(params).await,
+        "scope" => structured::scope::<E>(params).await,
+        "cancel" => structured::cancel::<E, C>(params).await,
         "memory" => memory::parked::<E>(params).await,
         "echo" => {
             hogs::beside::<E>(params);

@@ -1,5 +1,7 @@
 //! The cases on may: stackful coroutines, stacks of its default size.
 
+mod channel;
+
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,6 +23,7 @@ impl Blocking for May {
     type Receiver = Receiver<u64>;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Group = Vec<JoinHandle<()>>;
 
     fn start(workers: usize) -> Outcome<()> {
         // The parent binds the process to CPUs; may would bind its workers to others.
@@ -78,6 +81,32 @@ impl Blocking for May {
         receiver.recv().ok()
     }
 
+    fn scope(tasks: usize) {
+        coroutine::scope(|scope| {
+            for _ in 0..tasks {
+                // SAFETY: they use no thread-locals and little stack.
+                unsafe { scope.spawn(|| {}) };
+            }
+        });
+    }
+
+    fn group<F: FnOnce() + Send + 'static>(
+        bodies: impl Iterator<Item = F>,
+    ) -> Outcome<Self::Group> {
+        let tasks = bodies.map(Self::spawn).collect::<io::Result<_>>();
+        tasks.map_err(|error| error.to_string())
+    }
+
+    fn cancel(group: Self::Group) {
+        for task in &group {
+            // SAFETY: what they hold, a receiver and a count of arrivals, may be dropped anywhere.
+            unsafe { task.coroutine().cancel() };
+        }
+        for task in group {
+            task.join().expect_err("who was told to stop has not ended by itself");
+        }
+    }
+
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         lengthen_queue(&listener)?;
@@ -93,5 +122,5 @@ impl Blocking for May {
 }
 
 fn main() -> ExitCode {
-    run(std::env::args().skip(1), blocking::run::<May>)
+    run(std::env::args().skip(1), blocking::run::<May, channel::Mpmc>)
 }

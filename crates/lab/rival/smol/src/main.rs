@@ -1,12 +1,13 @@
 //! The cases on smol: one executor that `workers` threads run, the main thread among them.
 
+mod channel;
+
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
 use lisle_lab_harness::futures::{self, ECHO_BUFFER};
 use lisle_lab_harness::{Outcome, lengthen_queue, report_port, run};
 use smol::Executor;
@@ -22,8 +23,7 @@ struct Smol;
 impl futures::Executor for Smol {
     type Join = smol::Task<()>;
     type Counter = Mutex<u64>;
-    type Sender = Sender<u64>;
-    type Receiver = Receiver<u64>;
+    type Group = Vec<smol::Task<()>>;
 
     fn spawn(future: impl Future<Output = ()> + Send + 'static) -> smol::Task<()> {
         EXECUTOR.spawn(future)
@@ -53,17 +53,22 @@ impl futures::Executor for Smol {
         *counter.lock().await += 1;
     }
 
-    fn channel() -> (Sender<u64>, Receiver<u64>) {
-        async_channel::unbounded()
+    fn group(futures: Vec<impl Future<Output = ()> + Send + 'static>) -> Self::Group {
+        futures.into_iter().map(Self::spawn).collect()
     }
 
-    fn send(sender: &Sender<u64>, value: u64) {
-        // A receiver that is gone is noticed by the answer that never comes.
-        let _ = sender.try_send(value);
-    }
-
-    async fn receive(receiver: &mut Receiver<u64>) -> Option<u64> {
-        receiver.recv().await.ok()
+    async fn cancel(group: Self::Group) {
+        let mut all: Vec<_> = group.into_iter().map(|task| Box::pin(task.cancel())).collect();
+        // A task is told when it is asked for its end, so all are asked once before any is awaited.
+        let mut left = Vec::with_capacity(all.len());
+        for mut cancelling in all.drain(..) {
+            if future::poll_once(&mut cancelling).await.is_none() {
+                left.push(cancelling);
+            }
+        }
+        for cancelling in left {
+            cancelling.await;
+        }
     }
 
     async fn echo() -> Outcome<()> {
@@ -99,7 +104,8 @@ fn main() -> ExitCode {
             thread::spawn(|| smol::block_on(EXECUTOR.run(future::pending::<()>())));
         }
         let params = Arc::new(params.clone());
-        let case = EXECUTOR.spawn(async move { futures::run::<Smol>(&params).await });
+        let case =
+            EXECUTOR.spawn(async move { futures::run::<Smol, channel::Async>(&params).await });
         smol::block_on(EXECUTOR.run(case))
     })
 }

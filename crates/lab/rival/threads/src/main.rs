@@ -2,6 +2,9 @@
 //!
 //! "Workers" are the CPUs that the parent has bound this process to.
 
+mod channel;
+
+use std::convert::Infallible;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -23,6 +26,7 @@ impl Blocking for Threads {
     type Receiver = Receiver<u64>;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Group = Infallible;
 
     /// Below the usual `pid_max` of 32768, so that the machine stays usable.
     fn most_tasks() -> usize {
@@ -82,6 +86,24 @@ impl Blocking for Threads {
         receiver.recv().ok()
     }
 
+    fn scope(tasks: usize) {
+        thread::scope(|scope| {
+            for _ in 0..tasks {
+                scope.spawn(|| {});
+            }
+        });
+    }
+
+    fn group<F: FnOnce() + Send + 'static>(
+        _bodies: impl Iterator<Item = F>,
+    ) -> Outcome<Self::Group> {
+        Err("an OS thread cannot be told to stop".to_owned())
+    }
+
+    fn cancel(group: Infallible) {
+        match group {}
+    }
+
     fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         lengthen_queue(&listener)?;
@@ -97,5 +119,5 @@ impl Blocking for Threads {
 }
 
 fn main() -> ExitCode {
-    run(std::env::args().skip(1), blocking::run::<Threads>)
+    run(std::env::args().skip(1), blocking::run::<Threads, channel::Crossbeam>)
 }

@@ -1,6 +1,8 @@
 //! The cases on tokio. The parameter `current_thread=1` takes the runtime of that name, on the
-//! main thread; otherwise the multi-thread runtime runs them, with `workers` workers.
+//! main thread; otherwise the multi-thread runtime runs them, with `workers` workers. With
+//! `flume=1` channels are flume's.
 
+mod channel;
 mod http;
 
 use std::io;
@@ -13,15 +15,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
 
 struct Tokio;
 
 impl Executor for Tokio {
     type Join = Joining;
     type Counter = Mutex<u64>;
-    type Sender = UnboundedSender<u64>;
-    type Receiver = UnboundedReceiver<u64>;
+    type Group = JoinSet<()>;
 
     fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Joining {
         Joining(tokio::spawn(future))
@@ -51,17 +52,21 @@ impl Executor for Tokio {
         *counter.lock().await += 1;
     }
 
-    fn channel() -> (Self::Sender, Self::Receiver) {
-        mpsc::unbounded_channel()
+    async fn scope(tasks: usize) -> Outcome<()> {
+        let mut scope = JoinSet::new();
+        for _ in 0..tasks {
+            scope.spawn(async {});
+        }
+        scope.join_all().await;
+        Ok(())
     }
 
-    fn send(sender: &Self::Sender, value: u64) {
-        // A receiver that is gone is noticed by the answer that never comes.
-        let _ = sender.send(value);
+    fn group(futures: Vec<impl Future<Output = ()> + Send + 'static>) -> Self::Group {
+        futures.into_iter().collect()
     }
 
-    async fn receive(receiver: &mut Self::Receiver) -> Option<u64> {
-        receiver.recv().await
+    async fn cancel(mut group: Self::Group) {
+        group.shutdown().await;
     }
 
     async fn echo() -> Outcome<()> {
@@ -124,7 +129,12 @@ fn main() -> ExitCode {
     run(std::env::args().skip(1), |params| {
         let runtime = runtime(params).map_err(|error| error.to_string())?;
         let params = params.clone();
-        let case = runtime.spawn(async move { futures::run::<Tokio>(&params).await });
+        let case = runtime.spawn(async move {
+            match params.get("flume") {
+                Ok(1) => futures::run::<Tokio, channel::Flume>(&params).await,
+                _ => futures::run::<Tokio, channel::Mpsc>(&params).await,
+            }
+        });
         let outcome = runtime.block_on(case).map_err(|error| error.to_string())?;
         // Parked tasks are not waited for.
         runtime.shutdown_background();

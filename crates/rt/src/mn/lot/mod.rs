@@ -70,7 +70,7 @@ pub fn wait(
             }
         }
         fn interrupted(&self) -> bool {
-            signals::interrupts(false)
+            signals::handled(false)
         }
         fn give_up(&self, _: &mut Waiters<'_>) {}
     }

@@ -233,8 +233,10 @@ impl Worker {
     /// Called at home.
     unsafe fn fire(&self, alarm: super::Alarm) {
         if alarm.task.wait.wake(alarm.ticket, Cause::TIMEOUT) == Woken::Owner {
+            // It asked for this moment: the first of those that are due does not wait for what the
+            // ring is full of.
             // SAFETY: the winner of the wait owns the coroutine.
-            unsafe { self.ready_last(alarm.task) };
+            unsafe { self.ready_soon(alarm.task) };
         }
     }
 
@@ -248,6 +250,8 @@ impl Worker {
             return None;
         }
         let share = (len / self.shared.substitutes.regular + 1).min(lisle_core::CAPACITY / 2);
+        // Where coroutines run for long the ring is kept short: who is woken goes behind them.
+        let share = share.min(2 * self.own.interval.get() as usize);
         // SAFETY: this thread is the ring's owner; headers are never freed.
         unsafe {
             let task = section::within(|| self.shared.injector.pop_into(share, &self.ring));

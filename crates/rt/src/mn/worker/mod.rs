@@ -28,6 +28,7 @@ use super::section::{self, SpinLock};
 use super::shared::Shared;
 use super::stack::{Cache, StackError};
 use super::task::Task;
+use super::trace::Place;
 
 /// Resumptions between two looks at what others may have left: the injector, timers, the poller.
 const TICKS: u32 = 61;
@@ -64,6 +65,8 @@ pub(crate) struct Worker {
     awake: AtomicBool,
     /// That of its thread, once that runs.
     carrier: AtomicPtr<Carrier>,
+    /// Where its coroutine was when the monitor asked.
+    pub(crate) place: Place,
     /// Coroutines that gave way to those in the ring; the oldest first. The owner puts; anybody may
     /// take.
     aside: Injector<Task>,
@@ -129,6 +132,7 @@ impl Worker {
             sleeping: AtomicU32::new(sleep::AWAKE),
             awake: AtomicBool::new(is_regular),
             carrier: AtomicPtr::new(ptr::null_mut()),
+            place: Place::default(),
             aside: Injector::new(),
             ticks: AtomicU64::new(0),
             started: AtomicU64::new(0),
@@ -164,14 +168,18 @@ impl Worker {
         }
     }
 
-    /// Makes a new coroutine runnable: next if nothing else is, else after the others.
+    /// Makes a coroutine runnable that is new, or whose moment has come: next, unless another one
+    /// is to be, else after the others.
+    ///
+    /// Of many that are started one after the other the first goes first. One that is started and
+    /// waited for does not wait for hundreds that compute.
     ///
     /// # Safety
     /// As [`ready`](Self::ready).
-    pub(crate) unsafe fn ready_new(&self, task: &'static Task) {
+    pub(crate) unsafe fn ready_soon(&self, task: &'static Task) {
         // SAFETY: the caller's obligation.
         unsafe {
-            if self.lifo.load(Ordering::Relaxed).is_null() && self.ring.is_empty() {
+            if self.lifo.load(Ordering::Relaxed).is_null() {
                 self.ready(task);
             } else {
                 self.ready_last(task);
