@@ -72,6 +72,10 @@ impl CancelToken {
         self.0.cancel(Some(Arc::from(cause.into())))
     }
 
+    pub(crate) fn inner(&self) -> &Token {
+        &self.0
+    }
+
     /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()

@@ -6,8 +6,9 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use lisle_rt::Stop;
+use lisle_rt::{Stop, Token};
 
+use crate::cancel::CancelToken;
 use crate::channel::chan::{Failed, Registered, Slot};
 use crate::channel::{Receiver, RecvError, SendError, Sender};
 use crate::select::ending::Ended;
@@ -26,6 +27,12 @@ pub(crate) trait Arm {
 
     /// The descriptor that is waited for, if it is one, and for which events.
     fn descriptor(&self) -> Option<(BorrowedFd<'_>, i16)> {
+        None
+    }
+
+    /// What is cancelled when an attempt will succeed, if it is waited for that: the wait is under
+    /// it.
+    fn token(&self) -> Option<&Token> {
         None
     }
 
@@ -283,6 +290,60 @@ impl Arm for JoinArm<'_> {
     fn renew(&mut self) -> bool {
         self.outcome = None;
         true
+    }
+}
+
+/// Waits for a cancellation.
+pub struct CancelledArm<'a> {
+    token: &'a CancelToken,
+    outcome: Option<()>,
+}
+
+impl<'a> CancelledArm<'a> {
+    /// Of a token.
+    pub fn new(token: &'a CancelToken) -> Self {
+        CancelledArm { token, outcome: None }
+    }
+
+    /// Something, if it was chosen.
+    pub fn outcome(&mut self) -> Option<()> {
+        self.outcome.take()
+    }
+}
+
+impl Arm for CancelledArm<'_> {
+    fn attempt(&mut self) -> bool {
+        self.outcome = self.token.is_cancelled().then_some(());
+        self.outcome.is_some()
+    }
+
+    fn token(&self) -> Option<&Token> {
+        Some(self.token.inner())
+    }
+
+    unsafe fn register(&self, _: &Wait, _: usize) -> Registered {
+        if self.token.is_cancelled() { Registered::Ready } else { Registered::Waits }
+    }
+
+    fn unregister(&self) {}
+
+    fn claimed(&mut self) {
+        unreachable!("it is in no queue");
+    }
+
+    fn stop(&mut self, _: Stop) -> bool {
+        false
+    }
+
+    fn renew(&mut self) -> bool {
+        self.outcome = None;
+        true
+    }
+}
+
+impl fmt::Debug for CancelledArm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("CancelledArm { .. }")
     }
 }
 

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use lisle_rt::Stop;
 
-use super::arm::{Arm, Join, JoinArm, RecvArm, SendArm};
+use super::arm::{Arm, CancelledArm, Join, JoinArm, RecvArm, SendArm};
 use super::run::{Case, Chosen, Patience, run};
+use crate::cancel::CancelToken;
 use crate::channel::{Receiver, RecvError, SendError, Sender};
 
-/// A choice among any number of sends, receives and joins.
+/// A choice among any number of sends, receives, joins and cancellations.
 ///
 /// What is to be sent is said when the arm is added, for it is handed over the moment a receiver
 /// takes it. An arm that sent is no arm any more; others remain, and may be chosen again.
@@ -82,6 +83,17 @@ impl Erased for JoinArm<'_> {
     }
 }
 
+impl Erased for CancelledArm<'_> {
+    fn end(&self) -> *const () {
+        ptr::null()
+    }
+
+    unsafe fn take(&mut self, to: *mut ()) {
+        // SAFETY: the caller's obligation.
+        unsafe { *to.cast::<Option<()>>() = self.outcome() };
+    }
+}
+
 impl<'a> Select<'a> {
     /// A choice among nothing.
     pub fn new() -> Self {
@@ -107,6 +119,22 @@ impl<'a> Select<'a> {
         self.add(Box::new(JoinArm::new(handle)))
     }
 
+    /// Adds the cancellation of a token; returns the number of the arm.
+    ///
+    /// ```
+    /// use lisle::{CancelToken, channel, select::Select};
+    ///
+    /// let (token, (_sender, receiver)) = (CancelToken::new(), channel::unbounded::<i32>());
+    /// let mut select = Select::new();
+    /// select.recv(&receiver);
+    /// let cancelled = select.cancelled(&token);
+    /// token.cancel();
+    /// assert_eq!(select.select().index(), cancelled);
+    /// ```
+    pub fn cancelled(&mut self, token: &'a CancelToken) -> usize {
+        self.add(Box::new(CancelledArm::new(token)))
+    }
+
     fn add(&mut self, arm: Box<dyn Erased + 'a>) -> usize {
         self.arms.push(Some(arm));
         self.arms.len() - 1
@@ -128,7 +156,9 @@ impl<'a> Select<'a> {
     pub fn select(&mut self) -> SelectedOperation<'_, 'a> {
         assert!(self.arms.iter().any(Option::is_some), "no operations have been added to `Select`");
         let chosen = self.choose(Patience::Endless);
-        chosen.unwrap_or_else(|stop| panic!("a choice among joins alone is to stop: {stop:?}"))
+        chosen.unwrap_or_else(|stop| {
+            panic!("a choice among joins and tokens alone is to stop: {stop:?}")
+        })
     }
 
     /// Chooses an arm that is ready.

@@ -24,6 +24,7 @@
 /// | `join(handle) -> result => body` | the coroutine has ended | of [`join`][j] |
 /// | `readable(fd) -> result => body` | a read, an accept would not wait | `io::Result<()>` |
 /// | `writable(fd) -> result => body` | a write would not wait | `io::Result<()>` |
+/// | `cancelled(token) => body` | the [token](crate::CancelToken) is cancelled | |
 /// | `default => body` | nothing else is, at once | |
 /// | `default(timeout) => body` | nothing else was, for so long | |
 /// | `stopped -> stop => body` | the caller is to stop what it does | [`Stop`](crate::Stop) |
@@ -90,9 +91,37 @@
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// A loop that serves until it is told to end:
+///
+/// ```
+/// use lisle::{CancelToken, channel, select};
+///
+/// let (requests, incoming) = channel::unbounded();
+/// let shutdown = CancelToken::new();
+/// let server = lisle::spawn({
+///     let shutdown = shutdown.clone();
+///     move || {
+///         let mut served = 0;
+///         loop {
+///             select! {
+///                 recv(incoming) -> request => served += request.unwrap_or(0),
+///                 cancelled(shutdown) => break served,
+///             }
+///         }
+///     }
+/// });
+/// requests.send(3).unwrap();
+/// while !incoming_is_empty(&requests) {
+///     lisle::yield_now();
+/// }
+/// # fn incoming_is_empty(sender: &channel::Sender<i32>) -> bool { sender.is_empty() }
+/// shutdown.cancel();
+/// assert_eq!(server.join().unwrap(), 3);
+/// ```
+///
 /// # Panics
 ///
-/// If the caller is to stop, and no arm has an error to say so: there are only joins.
+/// If the caller is to stop, and no arm has an error to say so: there are only joins and tokens.
 #[macro_export]
 macro_rules! select {
     ($($arms:tt)*) => { $crate::__select!(parse [] () () $($arms)*) };
@@ -176,6 +205,16 @@ macro_rules! __select {
             }))
         ] $default $stopped $($rest)*)
     };
+    (arm [$($arms:tt)*] $default:tt $stopped:tt
+        (cancelled ($token:expr $(,)?) ()) ($body:expr) $($rest:tt)*
+    ) => {
+        $crate::__select!(parse [$($arms)*
+            (arm outcome (CancelledArm::new(&$token)) (taken {
+                let () = taken;
+                $body
+            }))
+        ] $default $stopped $($rest)*)
+    };
     (arm $arms:tt () $stopped:tt (default () ()) $body:tt $($rest:tt)*) => {
         $crate::__select!(parse $arms (($crate::select::hidden::Patience::None) $body) $stopped
             $($rest)*)
@@ -195,7 +234,7 @@ macro_rules! __select {
             "`", stringify!($name), "` is no arm of `select!`, is there twice, or is incomplete: \
             there are recv(receiver) -> result, send(sender, value) -> result, \
             join(handle) -> result, readable(fd) -> result, writable(fd) -> result, \
-            default, default(timeout), stopped -> stop"
+            cancelled(token), default, default(timeout), stopped -> stop"
         ))
     };
     // The choice; without a default it takes as long as it takes.
@@ -207,7 +246,7 @@ macro_rules! __select {
     };
     (finish $arms:tt $default:tt ()) => {
         $crate::__select!(finish $arms $default (stop
-            { panic!("a choice among joins alone is to stop: {stop:?}") }
+            { panic!("a choice among joins and tokens alone is to stop: {stop:?}") }
         ) false)
     };
     (finish $arms:tt $default:tt ($($stopped:tt)*)) => {

@@ -34,7 +34,7 @@ pub(crate) use ending::Ended;
 /// For the macro alone.
 #[doc(hidden)]
 pub mod hidden {
-    pub use super::arm::{JoinArm, RecvArm, SendArm};
+    pub use super::arm::{CancelledArm, JoinArm, RecvArm, SendArm};
     pub use super::descriptor::DescriptorArm;
     pub use super::run::{Case, Chosen, Patience, choose};
 }

@@ -26,9 +26,9 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lisle_rt::{Ended, Stop, Waiting};
+use lisle_rt::{Ended, Stop, Token, Waiting};
 
-use super::arm::{Arm, JoinArm, RecvArm, SendArm};
+use super::arm::{Arm, CancelledArm, JoinArm, RecvArm, SendArm};
 use super::descriptor::Bell;
 use crate::channel::chan::Registered;
 use crate::waiters::{Wait, Whom};
@@ -57,6 +57,13 @@ impl<T> SendArm<'_, T> {
 }
 
 impl JoinArm<'_> {
+    /// Has it take part.
+    pub fn case(&mut self) -> Case<'_> {
+        Case(self)
+    }
+}
+
+impl CancelledArm<'_> {
     /// Has it take part.
     pub fn case(&mut self) -> Case<'_> {
         Case(self)
@@ -184,13 +191,14 @@ fn wait_once(arms: &mut [Case<'_>], order: &[u32], wait: &Wait, patience: Patien
         waiting.forgo();
         None
     } else {
-        Some(waiting.wait(until))
+        Some(under_tokens(arms, move || waiting.wait(until)))
     };
     match (settle(arms, registered, wait), ended) {
         (Some(arm), _) => Turn::Claimed(arm),
         (None, None) if is_ready => Turn::Again,
         (None, None) => Turn::Nothing,
         (None, Some(Ended::TimedOut)) => Turn::TimedOut,
+        (None, Some(Ended::Stopped(_))) if is_cancelled(arms) => Turn::Again,
         (None, Some(Ended::Stopped(stop))) => Turn::Stopped(stop),
         (None, Some(Ended::Woken | Ended::Interrupted)) => Turn::Again,
     }
@@ -215,7 +223,7 @@ fn poll_once(
     } else {
         // The descriptors are looked at once more for a default, all at one moment.
         let now = matches!(patience, Patience::None).then(Instant::now);
-        bell.wait(&mut entries, now.or(until))
+        under_tokens(arms, || bell.wait(&mut entries, now.or(until)))
     };
     match (settle(arms, registered, wait), ended) {
         (Some(arm), _) => Turn::Claimed(arm),
@@ -223,8 +231,31 @@ fn poll_once(
         (None, Ok(true)) => Turn::TimedOut,
         (None, Ok(false)) => Turn::Again,
         (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => Turn::Again,
+        (None, Err(_)) if is_cancelled(arms) => Turn::Again,
         (None, Err(error)) => Turn::Failed(error),
     }
+}
+
+/// Step 3, under the tokens whose cancellation is waited for: that of any ends the wait.
+fn under_tokens<R>(arms: &[Case<'_>], wait: impl FnOnce() -> R) -> R {
+    fn nest(arms: &[Case<'_>], wait: &mut dyn FnMut()) {
+        let mut rest = arms.iter();
+        match rest.find_map(|arm| arm.0.token()) {
+            Some(token) => token.run(|| nest(rest.as_slice(), wait)),
+            None => wait(),
+        }
+    }
+    if arms.iter().all(|arm| arm.0.token().is_none()) {
+        return wait();
+    }
+    let (mut wait, mut result) = (Some(wait), None);
+    nest(arms, &mut || result = wait.take().map(|wait| wait()));
+    result.expect("it has waited once")
+}
+
+/// Whether a stop is what one of the arms waits for.
+fn is_cancelled(arms: &[Case<'_>]) -> bool {
+    arms.iter().any(|arm| arm.0.token().is_some_and(Token::is_cancelled))
 }
 
 /// Step 2: those that were registered, and whether that was not all since one is ready.
