@@ -87,19 +87,22 @@ func fair(p params, _ time.Duration) error {
 	begin := time.Now()
 	done := make([]time.Duration, p["tasks"])
 	var ended sync.WaitGroup
+	late := time.Duration(p["late"]) * time.Millisecond
+	var waited time.Duration
+	// It is there from the beginning, and has not computed.
+	ended.Go(func() {
+		time.Sleep(late - time.Since(begin))
+		ended.Go(func() {
+			sink.Store(fib(small))
+			waited = time.Since(begin) - late
+		})
+	})
 	for index := range done {
 		ended.Go(func() {
 			sink.Store(fib(p["fib"]))
 			done[index] = time.Since(begin)
 		})
 	}
-	late := time.Duration(p["late"]) * time.Millisecond
-	time.Sleep(late - time.Since(begin))
-	var waited time.Duration
-	ended.Go(func() {
-		sink.Store(fib(small))
-		waited = time.Since(begin) - late
-	})
 	ended.Wait()
 	report("done_first", float64(slices.Min(done).Nanoseconds())/1e3, "us")
 	reportQuantiles(done, []string{"done_10", "done_50", "done_90", "total"}, []float64{0.1, 0.5, 0.9, 1})

@@ -54,14 +54,19 @@ pub(super) fn alone<S: Blocking>(params: &Params) -> Outcome<()> {
 /// See [`Fair`].
 pub(super) fn fair<S: Blocking>(params: &Params) -> Outcome<()> {
     let fair = Fair::new(params)?;
-    let mut all = spawn_all::<S, _>(fair.tasks(), |index| {
+    let late = Arc::clone(&fair);
+    // It is there from the beginning, and has not computed.
+    let mut all = spawn_all::<S, _>(1, |_| {
+        let late = Arc::clone(&late);
+        move || {
+            S::sleep(late.until_late());
+            let small = Arc::clone(&late);
+            S::join(S::spawn(move || small.small()).expect("a task more"));
+        }
+    })?;
+    all.extend(spawn_all::<S, _>(fair.tasks(), |index| {
         let fair = Arc::clone(&fair);
         move || fair.work(index)
-    })?;
-    S::sleep(fair.until_late());
-    all.extend(spawn_all::<S, _>(1, |_| {
-        let fair = Arc::clone(&fair);
-        move || fair.small()
     })?);
     join_all::<S>(all);
     fair.report();

@@ -52,14 +52,16 @@ pub(super) async fn alone<E: Executor>(params: &Params) -> Outcome<()> {
 /// See [`Fair`]. What computes goes to the threads that the system has for that.
 pub(super) async fn fair<E: Executor>(params: &Params) -> Outcome<()> {
     let fair = Fair::new(params)?;
-    let mut all = spawn_all::<E, _>(fair.tasks(), |index| {
+    let mut all = spawn_all::<E, _>(1, |_| {
+        let fair = Arc::clone(&fair);
+        async move {
+            E::sleep(fair.until_late()).await;
+            E::unblock(move || fair.small()).await;
+        }
+    });
+    all.extend(spawn_all::<E, _>(fair.tasks(), |index| {
         let fair = Arc::clone(&fair);
         async move { E::unblock(move || fair.work(index)).await }
-    });
-    E::sleep(fair.until_late()).await;
-    all.extend(spawn_all::<E, _>(1, |_| {
-        let fair = Arc::clone(&fair);
-        async move { E::unblock(move || fair.small()).await }
     }));
     join_all::<E>(all).await;
     fair.report();

@@ -12,18 +12,28 @@ fn fair(params: &Params) -> Outcome<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(params.get("workers")?).build();
     let pool = pool.map_err(|error| error.to_string())?;
     let fair = Fair::new(params)?;
+    let late = Arc::clone(&fair);
+    let pool = &pool;
+    thread::scope(|s| {
+        s.spawn(move || {
+            thread::sleep(late.until_late());
+            pool.spawn(move || late.small());
+        });
+        run(&fair, pool);
+    });
+    fair.report();
+    Ok(())
+}
+
+/// Runs all tasks, and waits until they and the late one have ended.
+fn run(fair: &Arc<Fair>, pool: &rayon::ThreadPool) {
     for index in 0..fair.tasks() {
-        let fair = Arc::clone(&fair);
+        let fair = Arc::clone(fair);
         pool.spawn(move || fair.work(index));
     }
-    thread::sleep(fair.until_late());
-    let late = Arc::clone(&fair);
-    pool.spawn(move || late.small());
     while !fair.is_over() {
         thread::sleep(Duration::from_millis(1));
     }
-    fair.report();
-    Ok(())
 }
 
 fn main() -> ExitCode {
