@@ -19,14 +19,14 @@ fn fair(params: &Params) -> Outcome<()> {
             thread::sleep(late.until_late());
             pool.spawn(move || late.small());
         });
-        run(&fair, pool);
+        run_all(&fair, pool);
     });
     fair.report();
     Ok(())
 }
 
 /// Runs all tasks, and waits until they and the late one have ended.
-fn run(fair: &Arc<Fair>, pool: &rayon::ThreadPool) {
+fn run_all(fair: &Arc<Fair>, pool: &rayon::ThreadPool) {
     for index in 0..fair.tasks() {
         let fair = Arc::clone(fair);
         pool.spawn(move || fair.work(index));
