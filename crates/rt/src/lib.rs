@@ -55,13 +55,12 @@ pub use waiting::{Waiting, Waker, park_thread};
 pub use mn::{
     Inherited, Runtime, Stay, TaskRef, as_bystander, as_carrier, begin_io, blocking,
     blocking_stoppably, can_suspend, cancel, closed, closing, current, current_name, descriptor,
-    install, is_all_of_its_object, is_main_thread, learn_objects, lot, main_begins, may_linger,
-    park, pin, request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread,
-    thread_id, unpin, without_ticks, yield_now,
+    install, is_all_of_its_object, is_main_thread, learn_objects, lot, main_begins, park, pin,
+    request, self_test, signals, sleep, sleep_unless_interrupted, sleep_until, thread, thread_id,
+    unpin, without_ticks, yield_now,
 };
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 pub use stub::{
     Inherited, Runtime, Stay, TaskRef, as_bystander, as_carrier, blocking, current, current_name,
-    install, is_main_thread, main_begins, may_linger, park, pin, self_test, sleep, unpin,
-    yield_now,
+    install, is_main_thread, main_begins, park, pin, self_test, sleep, unpin, yield_now,
 };

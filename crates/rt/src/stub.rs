@@ -176,11 +176,6 @@ impl Stay {
     }
 }
 
-/// Never: there are no workers.
-pub fn may_linger() -> bool {
-    false
-}
-
 /// For those who spin for what somebody has who may not be running.
 pub(crate) fn give_processor_away() {
     std::thread::yield_now();

@@ -1,7 +1,6 @@
 //! Sending and receiving that wait, by coroutines and OS threads.
 
 use std::cell::UnsafeCell;
-use std::hint;
 use std::time::Instant;
 
 use lisle_rt::{Ended, Waiting};
@@ -18,11 +17,6 @@ impl<T> Chan<T> {
         until: Option<Instant>,
     ) -> Result<(), (T, Failed)> {
         match self.try_send(&mut slot) {
-            Ok(()) => return Ok(()),
-            Err(Failed::Now) => {}
-            Err(failed) => return Err((slot.expect("it was not sent"), failed)),
-        }
-        match linger(|| self.try_send(&mut slot)) {
             Ok(()) => return Ok(()),
             Err(Failed::Now) => {}
             Err(failed) => return Err((slot.expect("it was not sent"), failed)),
@@ -58,10 +52,6 @@ impl<T> Chan<T> {
             Err(Failed::Now) => {}
             done => return done,
         }
-        match linger(|| self.try_recv()) {
-            Err(Failed::Now) => {}
-            done => return done,
-        }
         let slot = UnsafeCell::new(None);
         let (wait, record) = (Wait::single(), Record::new());
         // SAFETY: they stay here until the wait is over.
@@ -81,25 +71,6 @@ impl<T> Chan<T> {
             }
         }
     }
-}
-
-/// Tries a few times more where nobody else could run meanwhile. A partner on another worker is
-/// often quicker than a coroutine that suspends and is woken from there.
-#[inline]
-fn linger<R>(mut attempt: impl FnMut() -> Result<R, Failed>) -> Result<R, Failed> {
-    /// Pauses before each attempt: a microsecond or two in all.
-    const PAUSES: [u32; 5] = [1, 2, 4, 8, 16];
-    if !lisle_rt::may_linger() {
-        return Err(Failed::Now);
-    }
-    for pauses in PAUSES {
-        (0..pauses).for_each(|_| hint::spin_loop());
-        match attempt() {
-            Err(Failed::Now) => {}
-            done => return done,
-        }
-    }
-    Err(Failed::Now)
 }
 
 /// Waits in one queue: `Waits` if a partner has ended the wait, `Ready` if there was none.

@@ -321,12 +321,6 @@ pub fn park(deadline: Option<Instant>) {
     parker::park(task, deadline.map(suspension::nanos));
 }
 
-/// Whether nobody else would run meanwhile if the calling coroutine looked for a moment longer for
-/// what another worker may bring, before it waits. Not where it cannot suspend.
-pub fn may_linger() -> bool {
-    current::suspendable().is_some_and(|here| here.worker.is_otherwise_idle())
-}
-
 /// For those who spin for what somebody has who may not be running.
 pub(crate) fn give_processor_away() {
     lisle_sys::thread::yield_now();

@@ -302,16 +302,6 @@ impl Worker {
         !self.ring.is_empty() || !self.lifo.load(Ordering::Relaxed).is_null()
     }
 
-    /// Whether there is nothing to run here but what runs, and somebody else who could make
-    /// something runnable.
-    pub(crate) fn is_otherwise_idle(&self) -> bool {
-        !self.alone
-            && !self.has_waiting()
-            && self.shared.injector.is_empty()
-            && self.shared.late.is_empty()
-            && !self.proactor().is_some_and(Proactor::has_answers)
-    }
-
     /// Whether coroutines are ready that this worker alone will run soon.
     pub(crate) fn has_waiting(&self) -> bool {
         self.has_next() || !self.aside.is_empty()
