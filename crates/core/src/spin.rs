@@ -65,8 +65,8 @@ impl RawSpin {
         self.held.compare_exchange(false, true, Acquire, Relaxed).is_ok()
     }
 
-    /// Whether somebody has the lock at this moment: for those who spin in a way of their own, since
-    /// a look leaves the line shared, and an attempt does not.
+    /// Whether somebody has the lock at this moment: for those who spin in a way of their own. A
+    /// look leaves the line shared, which an attempt does not.
     #[inline]
     pub fn is_held(&self) -> bool {
         self.held.load(Relaxed)
