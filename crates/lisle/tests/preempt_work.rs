@@ -177,10 +177,10 @@ fn frames_of_hundreds_of_kilobytes() {
     in_child(OFTEN, || {
         beside_hogs(|| {
             let expected = large(1);
-            let all: Vec<_> = (0..6)
+            let all: Vec<_> = (0..4)
                 .map(|_| {
                     let builder = lisle::Builder::new().stack_size(2 << 20);
-                    builder.spawn(|| (0..5).map(|_| large(1)).collect::<Vec<_>>()).unwrap()
+                    builder.spawn(|| (0..2).map(|_| large(1)).collect::<Vec<_>>()).unwrap()
                 })
                 .collect();
             for one in all {

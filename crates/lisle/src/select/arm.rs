@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::io;
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
@@ -26,6 +27,7 @@ pub(crate) trait Arm {
     }
 
     /// The descriptor that is waited for, if it is one, and for which events.
+    #[cfg(unix)]
     fn descriptor(&self) -> Option<(BorrowedFd<'_>, i16)> {
         None
     }

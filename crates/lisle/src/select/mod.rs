@@ -21,6 +21,7 @@
 //! rendezvous.
 
 mod arm;
+#[cfg_attr(not(unix), path = "no_descriptor.rs")]
 mod descriptor;
 mod dynamic;
 mod ending;
@@ -35,6 +36,7 @@ pub(crate) use ending::Ended;
 #[doc(hidden)]
 pub mod hidden {
     pub use super::arm::{CancelledArm, JoinArm, RecvArm, SendArm};
+    #[cfg(unix)]
     pub use super::descriptor::DescriptorArm;
     pub use super::run::{Case, Chosen, Patience, choose};
 }
