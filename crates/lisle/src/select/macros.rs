@@ -70,7 +70,8 @@
 /// assert_eq!(answer, 42);
 /// ```
 ///
-/// Descriptors are what is [`AsFd`](std::os::fd::AsFd): sockets, pipes, terminals.
+/// Descriptors, which there are on Unix alone, are what is [`AsFd`](std::os::fd::AsFd): sockets,
+/// pipes, terminals.
 ///
 /// ```
 /// use std::net::{TcpListener, TcpStream};

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use lisle_rt::Stop;
 
 use super::gate::Gate;
-use super::line::Outcome;
 
 /// Something that has happened or not, and that any number wait for.
 ///
@@ -64,7 +63,7 @@ impl Event {
     /// assert_eq!(token.run(|| event.wait()), Err(Stop::Cancelled));
     /// ```
     pub fn wait(&self) -> Result<(), Stop> {
-        self.wait_until(None).map(drop)
+        self.0.pass(None).map(drop)
     }
 
     /// Waits until it has happened, or for at most `timeout`. Whether it has.
@@ -81,15 +80,7 @@ impl Event {
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Result<bool, Stop> {
         // A moment beyond the clock's range never comes.
-        self.wait_until(Instant::now().checked_add(timeout))
-    }
-
-    fn wait_until(&self, deadline: Option<Instant>) -> Result<bool, Stop> {
-        match self.0.pass(deadline) {
-            Outcome::Served => Ok(true),
-            Outcome::TimedOut => Ok(false),
-            Outcome::Stopped(stop) => Err(stop),
-        }
+        self.0.pass(Instant::now().checked_add(timeout))
     }
 }
 

@@ -17,7 +17,7 @@
 use std::ptr;
 use std::time::Instant;
 
-use lisle_rt::ShortLock;
+use lisle_rt::{ShortLock, Stop};
 
 use super::line::{Line, Outcome, stand};
 use crate::waiters::Queue;
@@ -69,12 +69,20 @@ impl Gate {
         }
     }
 
-    /// Waits until it is open.
-    pub(super) fn pass(&self, deadline: Option<Instant>) -> Outcome {
-        stand(&self.0, deadline, |state, shown| {
+    /// Waits until it is open, at most until the deadline. Whether it was.
+    ///
+    /// # Errors
+    /// The caller is to stop.
+    pub(super) fn pass(&self, deadline: Option<Instant>) -> Result<bool, Stop> {
+        let outcome = stand(&self.0, deadline, |state, shown| {
             let was_open = shown.is_some_and(|round| round.addr() < state.round);
             let passes = was_open || state.reasons == 0;
             if passes { Ok(()) } else { Err(ptr::without_provenance_mut(state.round)) }
-        })
+        });
+        match outcome {
+            Outcome::Served => Ok(true),
+            Outcome::TimedOut => Ok(false),
+            Outcome::Stopped(stop) => Err(stop),
+        }
     }
 }

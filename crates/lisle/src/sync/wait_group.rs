@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use lisle_rt::Stop;
 
 use super::gate::Gate;
-use super::line::Outcome;
 
 /// Waits for any number of activities to end.
 ///
@@ -63,7 +62,7 @@ impl WaitGroup {
     /// # Errors
     /// The caller is to stop (see [`deadline`](crate::deadline())).
     pub fn wait(&self) -> Result<(), Stop> {
-        self.wait_until(None).map(drop)
+        self.0.pass(None).map(drop)
     }
 
     /// Waits until there are none, or for at most `timeout`. Whether there were none.
@@ -81,15 +80,7 @@ impl WaitGroup {
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Result<bool, Stop> {
         // A moment beyond the clock's range never comes.
-        self.wait_until(Instant::now().checked_add(timeout))
-    }
-
-    fn wait_until(&self, deadline: Option<Instant>) -> Result<bool, Stop> {
-        match self.0.pass(deadline) {
-            Outcome::Served => Ok(true),
-            Outcome::TimedOut => Ok(false),
-            Outcome::Stopped(stop) => Err(stop),
-        }
+        self.0.pass(Instant::now().checked_add(timeout))
     }
 }
 
