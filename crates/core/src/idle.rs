@@ -195,9 +195,16 @@ impl Idle {
     #[must_use = "the worker counts as awake and has to be woken"]
     #[inline]
     pub fn wake_one(&self) -> Option<u32> {
+        if self.wants_one() { self.wake_one_slow() } else { None }
+    }
+
+    /// Whether [`wake_one`](Self::wake_one) may have somebody to wake: the part of it that takes no
+    /// lock, for a caller that has to prepare for one.
+    #[inline]
+    pub fn wants_one(&self) -> bool {
         // Orders this look behind the caller's push; see the race above.
         fence(SeqCst);
-        if self.wanted() { self.wake_one_slow() } else { None }
+        self.wanted()
     }
 
     /// Wakes this worker and no other: true if it slept, and then the caller wakes it. It is awake

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::ptr::{null, null_mut};
+use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -16,8 +17,8 @@ use std::time::Duration;
 
 use libc::{SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGUSR1, SIGUSR2, c_int};
 use util::signal::{
-    bit, blocked, blocked_by_kernel, count, counted, disposition, install, install_masking,
-    kill_process, mask, pending, set,
+    bit, blocked, blocked_by_kernel, carriers, count, counted, disposition, install,
+    install_masking, kill_process, mask, pending, set, strike,
 };
 use util::{Lines, Random, in_child, scaled, told, twins_alone, yield_until};
 
@@ -273,7 +274,7 @@ fn a_pipe_to_oneself() {
         let mut got = [0; 3];
         for place in &mut got {
             kill_process(SIGHUP);
-            ours.read_exact(std::slice::from_mut(place)).unwrap();
+            ours.read_exact(slice::from_mut(place)).unwrap();
         }
         vec![format!("{got:?}")]
     });
@@ -427,12 +428,20 @@ fn storm(signals: usize) {
     reader.join().unwrap();
 }
 
-/// Sends signals while the coroutines work, and on until they have ended: handlers wake them.
+/// Sends signals while the coroutines work, to the process and to the threads that run them, and on
+/// until they have ended: handlers wake them.
 fn send_until_over(count: usize, coroutines: Vec<lisle::JoinHandle<()>>, over: &AtomicBool) {
     {
         let _ticking = Ticking::every(200);
+        let mut struck = Vec::new();
         for sent in 0..count {
             kill_process(if sent % 2 == 0 { SIGUSR1 } else { 40 });
+            if sent % 64 == 0 {
+                struck = carriers();
+            }
+            // None as long as none has its name.
+            let one = struck.get(sent % struck.len().max(1));
+            strike(one.map_or(&[], slice::from_ref), SIGUSR1);
             if sent % 16 == 0 {
                 thread::sleep(Duration::from_micros(100));
             }

@@ -7,7 +7,7 @@
 //! ```text layers
 //! 1  config metrics section stay text mask memory line label    no more than a word or two
 //! 1  stop extent trace    how waits end, and why; where coroutines are
-//! 2  task carrier current stack worker poller proactor late shared    the machine
+//! 2  task carrier current stack worker idle poller proactor late shared    the machine
 //! 2  spare monitor slice preempt maker substitute warn    its other threads
 //! 2  rest directed signals cancel alternate nudge    what is blocked, what strikes, on which stack
 //! 3  wait suspension turn parker lot request descriptor hop lend    leaving a worker, and why

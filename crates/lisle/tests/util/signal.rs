@@ -1,5 +1,7 @@
 //! Sets of signals, handlers, and what the kernel knows of the OS thread.
 
+use std::fs;
+use std::path::PathBuf;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
@@ -114,4 +116,25 @@ pub(crate) fn counted() -> usize {
 pub(crate) fn kill_process(signal: c_int) {
     // SAFETY: plain calls.
     assert_eq!(unsafe { libc::kill(libc::getpid(), signal) }, 0);
+}
+
+/// The OS threads that run coroutines, by the names they have given themselves: workers and spares.
+/// Where a coroutine is a thread these are all.
+pub(crate) fn carriers() -> Vec<libc::pid_t> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap().path());
+    let is_carrier = |path: &PathBuf| {
+        let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
+        let rest = name.trim().strip_prefix("lisle-").unwrap_or_default();
+        super::threads() || rest == "spare" || rest.parse::<u32>().is_ok()
+    };
+    let number = |path: PathBuf| path.file_name()?.to_str()?.parse().ok();
+    tasks.filter(is_carrier).filter_map(number).collect()
+}
+
+/// Sends each of these threads a signal, if it has not ended.
+pub(crate) fn strike(threads: &[libc::pid_t], signal: c_int) {
+    for thread in threads {
+        // SAFETY: plain calls; the signal has a handler.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), *thread, signal) };
+    }
 }

@@ -8,6 +8,7 @@ pub mod descriptor;
 mod directed;
 mod fork;
 mod hop;
+mod idle;
 mod label;
 mod late;
 mod lend;

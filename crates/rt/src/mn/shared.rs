@@ -6,10 +6,11 @@ use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use lisle_core::{Idle, Injector};
+use lisle_core::Injector;
 use lisle_fiber::Blocks;
 use lisle_sys::{Errno, mmap};
 
+use super::idle::Idle;
 use super::maker::Maker;
 use super::monitor::Monitor;
 use super::poller::Poller;
