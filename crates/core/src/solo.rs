@@ -1,4 +1,4 @@
-//! The right of a ring's owner to pop without an atomic exchange, while nobody steals.
+//! The right of a queue's owner to pop without an atomic exchange, while nobody steals.
 //!
 //! An atomic exchange costs a fifth of a switch, and a runtime with one worker has no thieves. It
 //! may get some later: if that worker is stuck in the kernel, others take what waits behind it,

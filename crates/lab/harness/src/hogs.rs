@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::process::cpu_time;
 use crate::quantiles::Times;
 use crate::{Outcome, Params, report};
 
@@ -23,12 +24,15 @@ pub(crate) struct Hogs {
     begin: Instant,
     most: Duration,
     chunks: AtomicU64,
+    /// CPU time that the process had used at the beginning.
+    used: Outcome<Duration>,
 }
 
 impl Hogs {
     pub(crate) fn new(most: Duration) -> Arc<Self> {
         let begin = Instant::now();
-        Arc::new(Hogs { over: AtomicBool::new(false), begin, most, chunks: AtomicU64::new(0) })
+        let (over, chunks) = (AtomicBool::new(false), AtomicU64::new(0));
+        Arc::new(Hogs { over, begin, most, chunks, used: cpu_time() })
     }
 
     /// Hogs that compute as long as the process lives, beside a server.
@@ -48,10 +52,18 @@ impl Hogs {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Reports how much they have computed, when all have ended.
-    pub(crate) fn report(&self) {
+    /// Reports how much they have computed, when all have ended: in a second, and in a second of
+    /// CPU time, of which the scheduler and its threads have their part. On a machine that is
+    /// shared the latter says more.
+    ///
+    /// # Errors
+    /// If the CPU time cannot be read.
+    pub(crate) fn report(&self) -> Outcome<()> {
         let done = self.chunks.load(Ordering::Relaxed) as f64;
         report("chunks", done / self.begin.elapsed().as_secs_f64(), "1/s");
+        let used = cpu_time()?.saturating_sub(self.used.clone()?);
+        report("chunks_cpu", done / used.as_secs_f64(), "1/s");
+        Ok(())
     }
 }
 

@@ -28,11 +28,13 @@ type hogs struct {
 	begin  time.Time
 	most   time.Duration
 	chunks atomic.Uint64
+	used   time.Duration
 	ended  sync.WaitGroup
 }
 
-func newHogs(most time.Duration) *hogs {
-	return &hogs{begin: time.Now(), most: most}
+func newHogs(most time.Duration) (*hogs, error) {
+	used, err := cpuTime()
+	return &hogs{begin: time.Now(), most: most, used: used}, err
 }
 
 func (h *hogs) start(count int) {
@@ -46,13 +48,23 @@ func (h *hogs) start(count int) {
 	}
 }
 
-func (h *hogs) report() {
-	report("chunks", float64(h.chunks.Load())/time.Since(h.begin).Seconds(), "1/s")
+func (h *hogs) report() error {
+	used, err := cpuTime()
+	if err != nil {
+		return err
+	}
+	done := float64(h.chunks.Load())
+	report("chunks", done/time.Since(h.begin).Seconds(), "1/s")
+	report("chunks_cpu", done/(used-h.used).Seconds(), "1/s")
+	return nil
 }
 
 func sleeperBesideHogs(p params, target time.Duration) error {
 	const nap = time.Millisecond
-	hogs := newHogs(4 * target)
+	hogs, err := newHogs(4 * target)
+	if err != nil {
+		return err
+	}
 	hogs.start(p["hogs"])
 	var times []time.Duration
 	for end := time.Now().Add(target); time.Now().Before(end); {
@@ -66,20 +78,22 @@ func sleeperBesideHogs(p params, target time.Duration) error {
 		return errEarly
 	}
 	reportQuantiles(times, []string{"late_p50", "late_p99", "late_max"}, []float64{0.5, 0.99, 1})
-	hogs.report()
-	return nil
+	return hogs.report()
 }
 
 func hogsAlone(p params, target time.Duration) error {
-	hogs := newHogs(target)
+	hogs, err := newHogs(target)
+	if err != nil {
+		return err
+	}
 	hogs.start(p["hogs"])
 	hogs.ended.Wait()
-	hogs.report()
-	return nil
+	return hogs.report()
 }
 
 func serveBesideHogs(p params, target time.Duration) error {
-	newHogs(time.Duration(1<<63 - 1)).start(p["hogs"])
+	hogs := &hogs{begin: time.Now(), most: time.Duration(1<<63 - 1)}
+	hogs.start(p["hogs"])
 	return serve(p, target)
 }
 

@@ -39,16 +39,14 @@ pub(super) fn sleeper<S: Blocking>(params: &Params) -> Outcome<()> {
     hogs.end();
     join_all::<S>(all);
     report_lateness(times);
-    hogs.report();
-    Ok(())
+    hogs.report()
 }
 
 /// Hogs alone: how much they compute.
 pub(super) fn alone<S: Blocking>(params: &Params) -> Outcome<()> {
     let hogs = Hogs::new(target(params)?);
     join_all::<S>(start::<S>(&hogs, params.get("hogs")?)?);
-    hogs.report();
-    Ok(())
+    hogs.report()
 }
 
 /// See [`Fair`].

@@ -37,16 +37,14 @@ pub(super) async fn sleeper<E: Executor>(params: &Params) -> Outcome<()> {
     hogs.end();
     join_all::<E>(all).await;
     report_lateness(times);
-    hogs.report();
-    Ok(())
+    hogs.report()
 }
 
 /// Hogs alone: how much they compute.
 pub(super) async fn alone<E: Executor>(params: &Params) -> Outcome<()> {
     let hogs = Hogs::new(target(params)?);
     join_all::<E>(start::<E>(&hogs, params.get("hogs")?)).await;
-    hogs.report();
-    Ok(())
+    hogs.report()
 }
 
 /// See [`Fair`]. What computes goes to the threads that the system has for that.

@@ -61,7 +61,8 @@ impl Worker {
             let streak = own.streak.get();
             if streak < LIFO_STREAK || self.ring.is_empty() {
                 own.streak.set(streak + 1);
-                if let Some(task) = self.take_lifo() {
+                // SAFETY: the caller's obligation; headers are never freed.
+                if let Some(task) = unsafe { self.replace_lifo(ptr::null_mut()).as_ref() } {
                     return Some(task);
                 }
             }

@@ -54,7 +54,8 @@ pub(crate) struct Worker {
     alone: bool,
     solo: Solo,
     ring: Ring<Task>,
-    /// The coroutine woken last, or null. Anyone may take it (by swap); the owner puts.
+    /// The coroutine woken last, or null. Anyone whom the door lets in may take it (by swap); the
+    /// owner puts.
     lifo: AtomicPtr<Task>,
     timers: SpinLock<Timers<Alarm, Pages>>,
     /// The earliest deadline in `timers`, or `u64::MAX`; written under its lock, read without.
@@ -160,12 +161,34 @@ impl Worker {
     /// # Safety
     /// Called on this worker's thread; the caller owns the task.
     pub(crate) unsafe fn ready(&self, task: &'static Task) {
-        let displaced = self.lifo.swap(ptr::from_ref(task).cast_mut(), Ordering::AcqRel);
+        // SAFETY: the caller's obligation.
+        let displaced = unsafe { self.replace_lifo(ptr::from_ref(task).cast_mut()) };
         if let Some(displaced) = NonNull::new(displaced) {
             // SAFETY: taken out of the slot, so ours.
             unsafe { self.push(displaced) };
             self.notify();
         }
+    }
+
+    /// Puts `new` into the LIFO slot, which may be null; returns what was there, which is the
+    /// caller's now.
+    ///
+    /// # Safety
+    /// Called on this worker's thread.
+    #[inline]
+    unsafe fn replace_lifo(&self, new: *mut Task) -> *mut Task {
+        let replace = || {
+            let old = self.lifo.load(Ordering::Relaxed);
+            self.lifo.store(new, Ordering::Release);
+            old
+        };
+        // While the door is shut nobody else takes what is there.
+        if self.alone
+            && let Some(old) = self.solo.alone(replace)
+        {
+            return old;
+        }
+        self.lifo.swap(new, Ordering::AcqRel)
     }
 
     /// Makes a coroutine runnable that is new, or whose moment has come: next, unless another one
