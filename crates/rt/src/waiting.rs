@@ -42,16 +42,21 @@ enum Kind {
 }
 
 impl Waiting {
-    /// Begins a wait of the calling coroutine or OS thread.
+    /// Begins a wait of the calling coroutine or OS thread. Not under a [`ShortLock`]: a thread's
+    /// first wait allocates.
     #[inline]
     pub fn begin() -> Self {
-        Waiting(match Suspension::begin() {
-            Some(suspension) => Kind::Coroutine(suspension),
-            None => {
-                let seat = Seat::own();
-                Kind::Thread(seat, seat.word.arm())
-            }
+        Self::begin_suspension().unwrap_or_else(|| {
+            let seat = Seat::own();
+            Waiting(Kind::Thread(seat, seat.word.arm()))
         })
+    }
+
+    /// Begins a wait of the calling coroutine; none where it cannot be suspended. Allowed under a
+    /// [`ShortLock`], which is to be given back before anything else.
+    #[inline]
+    pub fn begin_suspension() -> Option<Self> {
+        Suspension::begin().map(|suspension| Waiting(Kind::Coroutine(suspension)))
     }
 
     /// Who ends it.

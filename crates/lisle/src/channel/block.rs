@@ -3,63 +3,121 @@
 use std::cell::UnsafeCell;
 use std::time::Instant;
 
-use lisle_rt::{Ended, Waiting};
+use lisle_rt::{Ended, ShortGuard, Waiting};
 
-use super::chan::{Chan, Failed, Registered};
+use super::chan::{Chan, Failed, Inner, Received, Registered, Sent};
 use crate::waiters::{Record, Wait, Whom};
 
 impl<T> Chan<T> {
-    /// Sends what is in the slot, which it leaves there if it fails.
+    /// Sends `value`, which comes back if that fails.
     #[inline]
-    pub(super) fn send(
+    pub(super) fn send(&self, value: T, until: Option<Instant>) -> Result<(), (T, Failed)> {
+        let mut slot = Some(value);
+        loop {
+            let mut inner = self.lock();
+            let failed = match inner.send(&mut slot, None) {
+                Sent::Done(whom) => {
+                    drop(inner);
+                    whom.wake();
+                    return Ok(());
+                }
+                Sent::Full => return self.wait_to_send(inner, slot, until),
+                Sent::Disconnected => Failed::Disconnected,
+                Sent::WantsBlock => {
+                    drop(inner);
+                    match self.try_send(&mut slot) {
+                        Ok(()) => return Ok(()),
+                        Err(Failed::Now) => continue,
+                        Err(failed) => failed,
+                    }
+                }
+            };
+            return Err((slot.expect("it was not sent"), failed));
+        }
+    }
+
+    /// Waits for a receiver or for room. A coroutine begins to under the hold of the lock under
+    /// which it saw that it has to, which is `inner`.
+    fn wait_to_send(
         &self,
-        mut slot: Option<T>,
+        mut inner: ShortGuard<'_, Inner<T>>,
+        slot: Option<T>,
         until: Option<Instant>,
     ) -> Result<(), (T, Failed)> {
-        match self.try_send(&mut slot) {
-            Ok(()) => return Ok(()),
-            Err(Failed::Now) => {}
-            Err(failed) => return Err((slot.expect("it was not sent"), failed)),
-        }
         let slot = UnsafeCell::new(slot);
         let (wait, record) = (Wait::single(), Record::new());
         // SAFETY: they stay here until the wait is over.
         let register = || unsafe { self.register_send(&record, &wait, 0, &slot) };
         // SAFETY: it is in this channel's queue, or in none.
         let remove = || unsafe { self.unregister_send(&record) };
+        // SAFETY: as above; whom it was to wake before was nobody.
+        let begun = Waiting::begin_suspension().inspect(|waiting| unsafe {
+            wait.set_whom(Whom::Waiting(waiting.waker()));
+            inner.senders.push(&record, &wait, 0, slot.get().cast());
+        });
+        drop(inner);
+        let mut result = match begun {
+            Some(waiting) => wait_out(waiting, remove, until),
+            None => wait_once(&wait, register, remove, until),
+        };
         loop {
-            let result = wait_once(&wait, register, remove, until);
-            if result == Ok(Registered::Waits) {
-                // A partner has ended the wait.
-                let left = slot.into_inner();
-                return left.map_or(Ok(()), |value| Err((value, Failed::Disconnected)));
-            }
-            // SAFETY: it is in no queue, so the slot is ours alone.
-            let slot = unsafe { &mut *slot.get() };
-            let failed = match result.map(|_| self.try_send(slot)) {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(Failed::Now)) | Err(Failed::Now) => continue,
-                Ok(Err(failed)) | Err(failed) => failed,
+            let failed = match result {
+                Ok(Registered::Waits) => {
+                    // A partner has ended the wait.
+                    let left = slot.into_inner();
+                    return left.map_or(Ok(()), |value| Err((value, Failed::Disconnected)));
+                }
+                // SAFETY: it is in no queue, so the slot is ours alone.
+                Ok(Registered::Ready) => match self.try_send(unsafe { &mut *slot.get() }) {
+                    Ok(()) => return Ok(()),
+                    Err(failed) => failed,
+                },
+                Err(failed) => failed,
             };
-            return Err((slot.take().expect("it was not sent"), failed));
+            if failed != Failed::Now {
+                return Err((slot.into_inner().expect("it was not sent"), failed));
+            }
+            result = wait_once(&wait, register, remove, until);
         }
     }
 
     /// Receives.
     #[inline]
     pub(super) fn recv(&self, until: Option<Instant>) -> Result<T, Failed> {
-        match self.try_recv() {
-            Err(Failed::Now) => {}
-            done => return done,
+        let mut inner = self.lock();
+        match inner.recv(None) {
+            Received::Empty => self.wait_to_recv(inner, until),
+            received => {
+                drop(inner);
+                received.finish()
+            }
         }
+    }
+
+    /// Waits for a value, as [`wait_to_send`](Self::wait_to_send) does for room.
+    fn wait_to_recv(
+        &self,
+        mut inner: ShortGuard<'_, Inner<T>>,
+        until: Option<Instant>,
+    ) -> Result<T, Failed> {
         let slot = UnsafeCell::new(None);
         let (wait, record) = (Wait::single(), Record::new());
         // SAFETY: they stay here until the wait is over.
         let register = || unsafe { self.register_recv(&record, &wait, 0, &slot) };
         // SAFETY: it is in this channel's queue, or in none.
         let remove = || unsafe { self.unregister_recv(&record) };
+        // SAFETY: as above; whom it was to wake before was nobody.
+        let begun = Waiting::begin_suspension().inspect(|waiting| unsafe {
+            wait.set_whom(Whom::Waiting(waiting.waker()));
+            inner.receivers.push(&record, &wait, 0, slot.get().cast());
+        });
+        drop(inner);
+        let mut result = match begun {
+            Some(waiting) => wait_out(waiting, remove, until),
+            None => wait_once(&wait, register, remove, until),
+        };
         loop {
-            match wait_once(&wait, register, remove, until) {
+            match result {
                 // A partner has ended the wait.
                 Ok(Registered::Waits) => return slot.into_inner().ok_or(Failed::Disconnected),
                 Ok(Registered::Ready) => match self.try_recv() {
@@ -69,12 +127,12 @@ impl<T> Chan<T> {
                 Err(Failed::Now) => {}
                 Err(failed) => return Err(failed),
             }
+            result = wait_once(&wait, register, remove, until);
         }
     }
 }
 
 /// Waits in one queue: `Waits` if a partner has ended the wait, `Ready` if there was none.
-#[inline]
 fn wait_once(
     wait: &Wait,
     register: impl Fn() -> Registered,
@@ -88,6 +146,16 @@ fn wait_once(
         waiting.forgo();
         return Ok(Registered::Ready);
     }
+    wait_out(waiting, remove, until)
+}
+
+/// Waits until a partner has ended the wait, which is `Waits`. On failure it is out of the queue.
+#[inline]
+fn wait_out(
+    waiting: Waiting,
+    remove: impl Fn() -> bool,
+    until: Option<Instant>,
+) -> Result<Registered, Failed> {
     let ended = waiting.wait(until);
     if ended == Ended::Woken || !remove() {
         return Ok(Registered::Waits);

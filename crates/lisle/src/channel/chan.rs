@@ -20,14 +20,14 @@
 //!
 //! 1. Queues without locks (crossbeam's). They are faster where many threads send at once, and
 //!    cannot hand over directly: whoever is woken competes with whoever comes by.
-//! 2. Looking at the store without the lock, and beginning to wait with the lock of the first look.
-//!    Neither was seen to be of use: a free lock costs little more than the look.
+//! 2. Looking at the store without the lock. It was not seen to be of use: a free lock costs little
+//!    more than the look.
 
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lisle_rt::{ShortLock, Stop};
+use lisle_rt::{ShortGuard, ShortLock, Stop};
 
 use super::store::{Block, Store};
 use crate::waiters::{Queue, Record, Wait, Whom};
@@ -44,22 +44,23 @@ pub(crate) struct Chan<T> {
     pub(super) receivers: AtomicUsize,
 }
 
-struct Inner<T> {
+/// What is under the lock.
+pub(super) struct Inner<T> {
     store: Store<T>,
     /// What had been handed over to those who do not want it any more. Comes before the store.
     returned: Option<Box<Returned<T>>>,
-    senders: Queue,
-    receivers: Queue,
+    pub(super) senders: Queue,
+    pub(super) receivers: Queue,
     open: bool,
 }
 
-struct Returned<T> {
+pub(super) struct Returned<T> {
     value: Option<T>,
     next: Option<Box<Returned<T>>>,
 }
 
 /// What an attempt to send came to.
-enum Sent {
+pub(super) enum Sent {
     Done(Whom),
     Full,
     Disconnected,
@@ -68,16 +69,32 @@ enum Sent {
 }
 
 /// What an attempt to receive came to.
-enum Received<T> {
+pub(super) enum Received<T> {
     /// The value, whom to wake, and what to free.
     Done(T, Whom, Freed<T>),
     Empty,
     Disconnected,
 }
 
+impl<T> Received<T> {
+    /// What is to be done after the lock was given back.
+    #[inline]
+    pub(super) fn finish(self) -> Result<T, Failed> {
+        match self {
+            Received::Done(value, whom, freed) => {
+                whom.wake();
+                drop(freed);
+                Ok(value)
+            }
+            Received::Empty => Err(Failed::Now),
+            Received::Disconnected => Err(Failed::Disconnected),
+        }
+    }
+}
+
 /// Memory to be freed after the lock was given back.
 #[derive(Default)]
-enum Freed<T> {
+pub(super) enum Freed<T> {
     #[default]
     Nothing,
     #[expect(dead_code, reason = "held to be dropped")]
@@ -111,7 +128,7 @@ pub(crate) enum Registered {
 impl<T> Inner<T> {
     /// Sends what is in the slot, if it need not wait.
     #[inline]
-    fn send(&mut self, slot: &mut Option<T>, own: Option<&Wait>) -> Sent {
+    pub(super) fn send(&mut self, slot: &mut Option<T>, own: Option<&Wait>) -> Sent {
         if !self.open {
             return Sent::Disconnected;
         }
@@ -133,7 +150,7 @@ impl<T> Inner<T> {
 
     /// Receives, if it need not wait.
     #[inline]
-    fn recv(&mut self, own: Option<&Wait>) -> Received<T> {
+    pub(super) fn recv(&mut self, own: Option<&Wait>) -> Received<T> {
         if self.returned.is_some() {
             return self.recv_returned();
         }
@@ -201,6 +218,11 @@ impl<T> Chan<T> {
         }
     }
 
+    #[inline]
+    pub(super) fn lock(&self) -> ShortGuard<'_, Inner<T>> {
+        self.inner.lock()
+    }
+
     /// Sends what is in the slot, which it leaves there if it fails.
     #[inline]
     pub(crate) fn try_send(&self, slot: &mut Option<T>) -> Result<(), Failed> {
@@ -228,15 +250,7 @@ impl<T> Chan<T> {
     #[inline]
     pub(crate) fn try_recv(&self) -> Result<T, Failed> {
         let received = self.inner.lock().recv(None);
-        match received {
-            Received::Done(value, whom, freed) => {
-                whom.wake();
-                drop(freed);
-                Ok(value)
-            }
-            Received::Empty => Err(Failed::Now),
-            Received::Disconnected => Err(Failed::Disconnected),
-        }
+        received.finish()
     }
 
     /// Queues a sender if it has to wait.

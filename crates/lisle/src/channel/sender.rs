@@ -70,7 +70,7 @@ impl<T> Sender<T> {
     /// ```
     #[inline]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        self.chan.send(Some(value), None).map_err(|(value, failed)| match failed {
+        self.chan.send(value, None).map_err(|(value, failed)| match failed {
             Failed::Stopped(stop) => SendError::Stopped(value, stop),
             _ => SendError::Disconnected(value),
         })
@@ -108,7 +108,7 @@ impl<T> Sender<T> {
     }
 
     fn send_until(&self, value: T, until: Option<Instant>) -> Result<(), SendTimeoutError<T>> {
-        self.chan.send(Some(value), until).map_err(|(value, failed)| match failed {
+        self.chan.send(value, until).map_err(|(value, failed)| match failed {
             Failed::Stopped(stop) => SendTimeoutError::Stopped(value, stop),
             Failed::Disconnected => SendTimeoutError::Disconnected(value),
             Failed::TimedOut | Failed::Now => SendTimeoutError::Timeout(value),
