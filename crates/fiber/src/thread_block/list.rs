@@ -11,7 +11,8 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Unsupported;
@@ -59,16 +60,25 @@ impl StackList {
         self.unlock();
     }
 
-    /// Proves that the lock is where it is taken to be.
+    /// Proves that the lock is where it is taken to be: who makes a thread waits for it.
     pub(super) fn verify(&self) -> Result<(), Unsupported> {
         const WRONG: Unsupported = Unsupported::Layout("the lock of the thread list");
+        /// Whoever holds the lock does so for microseconds, while it has a processor.
+        const FREE_WITHIN: Duration = Duration::from_secs(5);
+        /// For a machine on which a thread does not get to run for long. If the layout is another
+        /// one the maker does not wait, and that is seen at once.
+        const WAITED_FOR_WITHIN: Duration = Duration::from_secs(60);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
         // The maker is made first: making it takes the lock as well.
-        let maker = std::thread::Builder::new().spawn(|| {
+        let maker = std::thread::Builder::new().spawn(move || {
             std::thread::park();
-            make_thread()
+            let made = make_thread();
+            over.store(true, Ordering::Release);
+            made
         });
         let maker = maker.map_err(|_| Unsupported::Memory)?;
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + FREE_WITHIN;
         // Other threads may be making threads at this moment.
         let free =
             || self.word().compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
@@ -83,10 +93,13 @@ impl StackList {
         let cache_size = unsafe { ptr::read_volatile((self.head + CACHE_SIZE) as *const usize) };
         let quiet = cache_size < 1 << 32 && self.in_flight().load(Ordering::Acquire) == 0;
         maker.thread().unpark();
-        while quiet && self.word().load(Ordering::Relaxed) != 2 && Instant::now() < deadline {
+        let deadline = Instant::now() + WAITED_FOR_WITHIN;
+        let is_waited_for = || self.word().load(Ordering::Relaxed) == 2;
+        let goes_on = || !is_over.load(Ordering::Acquire) && Instant::now() < deadline;
+        while quiet && !is_waited_for() && goes_on() {
             std::thread::yield_now();
         }
-        let waited_for = quiet && self.word().load(Ordering::Relaxed) == 2;
+        let waited_for = quiet && is_waited_for();
         self.unlock();
         let made = maker.join().unwrap_or(false);
         if waited_for && made { Ok(()) } else { Err(WRONG) }
