@@ -73,6 +73,36 @@ fn list_appends_in_order() {
     assert!(iter::from_fn(|| list.pop()).map(number).eq(0..4));
 }
 
+/// Appends what is left of one list after some were taken to what is left of another.
+fn append_what_is_left(popped: usize, left: usize, moved_popped: usize, moved: usize) {
+    let all = items(popped + left + moved_popped + moved + 1);
+    let (front, rest) = all.split_at(popped + left);
+    let (back, last) = rest.split_at(moved_popped + moved);
+    let (mut list, mut other) = (list_of(front), list_of(back));
+    (0..popped).for_each(|_| _ = list.pop());
+    (0..moved_popped).for_each(|_| _ = other.pop());
+    list.append(&mut other);
+    assert!(other.is_empty() && other.pop().is_none());
+    // SAFETY: as in `push`: the last one is in no list yet.
+    unsafe { list.push(NonNull::from(&last[0])) };
+    assert_eq!(list.len(), left + moved + 1);
+    let wanted = (popped..popped + left).chain(popped + left + moved_popped..all.len());
+    assert!(iter::from_fn(|| list.pop()).map(number).eq(wanted));
+    assert!(list.is_empty());
+}
+
+/// The oldest item may be in any strand, and strands may be empty again.
+#[test]
+fn lists_that_were_used_append_in_order() {
+    for popped in 0..5 {
+        for left in 0..10 {
+            for moved_popped in 0..5 {
+                (0..10).for_each(|moved| append_what_is_left(popped, left, moved_popped, moved));
+            }
+        }
+    }
+}
+
 #[test]
 fn pushes_and_batches_keep_their_order() {
     let items = items(5);

@@ -72,6 +72,8 @@ pub(crate) fn interrupt(sleepers: impl Iterator<Item = Sleeper> + Clone) {
     // They do not exist in the child of a fork.
     if started().is_some() && sleepers.clone().next().is_some() {
         let tasks = sleepers.map(|sleeper| sleeper.0);
+        // They have slept, each in memory of its own: it is cheaper to miss it all at once.
+        tasks.clone().for_each(Task::prefetch_wait);
         directed::look_all(tasks.clone());
         tasks.clone().for_each(parker::rouse);
         tasks.for_each(nudge::rouse);
