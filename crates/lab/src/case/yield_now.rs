@@ -1,13 +1,30 @@
 //! Tasks that do nothing but yield: what a trip through the run queue costs.
 //!
 //! With two tasks everything stays in the cache; with a hundred, their stacks do not fit the
-//! first level. On several workers it is wall time over all yields, so perfect scaling would
-//! divide it by the number of workers.
+//! first level; with a hundred thousand, no cache holds them, and what counts is how many misses
+//! are under way at once. On several workers it is wall time over all yields, so perfect scaling
+//! would divide it by the number of workers.
 
-use super::{Case, grid};
+use super::{Case, Scale, Variant, grid};
 
 pub(super) const CASE: Case = Case {
     name: "yield",
-    about: "wall time per yield of 2 and of 100 tasks",
-    variants: |scale| grid(scale, "yield", "tasks that yield"),
+    about: "wall time per yield of 2, of 100 and of 100000 tasks",
+    variants,
 };
+
+/// Those whose tasks can be so many at once.
+const SYSTEMS: &[&str] = &["lisle", "may", "go", "tokio-ct", "tokio-mt", "smol"];
+
+fn variants(scale: Scale) -> Vec<Variant> {
+    let many = scale.workers().into_iter().map(|workers| {
+        let title = "100000 tasks that yield";
+        let mut variant = Variant::inside(scale, "yield", "yield-100kt", title, workers);
+        // Long enough for some dozen yields of each, beside which its beginning does not show.
+        variant.set("ms", 3000);
+        variant.with("tasks", 100_000).only(SYSTEMS).noting("100000 OS threads are too many")
+    });
+    let mut variants = grid(scale, "yield", "tasks that yield");
+    variants.extend(many);
+    variants
+}
