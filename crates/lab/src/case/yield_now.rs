@@ -7,11 +7,8 @@
 
 use super::{Case, Scale, Variant, grid};
 
-pub(super) const CASE: Case = Case {
-    name: "yield",
-    about: "wall time per yield of 2, of 100 and of 100000 tasks",
-    variants,
-};
+pub(super) const CASE: Case =
+    Case { name: "yield", about: "wall time per yield of 2, of 100 and of 100000 tasks", variants };
 
 /// Those whose tasks can be so many at once.
 const SYSTEMS: &[&str] = &["lisle", "may", "go", "tokio-ct", "tokio-mt", "smol"];
