@@ -108,8 +108,9 @@ fn storm<F: Fn(usize) + Send + Sync + 'static>(strikes: usize, coroutines: usize
     (0..strikes / struck.len()).for_each(|_| strike(&struck, SIGUSR1));
     over.store(true, Ordering::Relaxed);
     for coroutine in coroutines {
+        // Anew each time: where a coroutine is a thread, those that were struck may have ended.
         yield_until(|| {
-            strike(&struck, SIGUSR1);
+            strike(&carriers(), SIGUSR1);
             coroutine.is_finished()
         });
         coroutine.join().unwrap();
