@@ -23,6 +23,9 @@
 //! the other's store it read that, so the look sees the count, and it opens the door again, not
 //! having popped meanwhile. If it came before, the door stays open.
 //!
+//! What is told of pops holds for all that the owner does where thieves take, as exchanging what is
+//! in a slot.
+//!
 //! Rejected: a fence at each pop (costs what the exchange does), proving from outside that the
 //! owner is in the kernel (it may come back while the proof is being made).
 

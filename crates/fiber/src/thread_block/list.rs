@@ -11,8 +11,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Unsupported;
@@ -68,14 +67,10 @@ impl StackList {
         /// For a machine on which a thread does not get to run for long. If the layout is another
         /// one the maker does not wait, and that is seen at once.
         const WAITED_FOR_WITHIN: Duration = Duration::from_secs(60);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let over = Arc::clone(&is_over);
         // The maker is made first: making it takes the lock as well.
-        let maker = std::thread::Builder::new().spawn(move || {
+        let maker = std::thread::Builder::new().spawn(|| {
             std::thread::park();
-            let made = make_thread();
-            over.store(true, Ordering::Release);
-            made
+            make_thread()
         });
         let maker = maker.map_err(|_| Unsupported::Memory)?;
         let deadline = Instant::now() + FREE_WITHIN;
@@ -95,7 +90,7 @@ impl StackList {
         maker.thread().unpark();
         let deadline = Instant::now() + WAITED_FOR_WITHIN;
         let is_waited_for = || self.word().load(Ordering::Relaxed) == 2;
-        let goes_on = || !is_over.load(Ordering::Acquire) && Instant::now() < deadline;
+        let goes_on = || !maker.is_finished() && Instant::now() < deadline;
         while quiet && !is_waited_for() && goes_on() {
             std::thread::yield_now();
         }

@@ -218,6 +218,7 @@ impl<T> Chan<T> {
         }
     }
 
+    /// For those who look and then wait under one hold of the lock.
     #[inline]
     pub(super) fn lock(&self) -> ShortGuard<'_, Inner<T>> {
         self.inner.lock()

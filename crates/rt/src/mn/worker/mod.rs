@@ -182,7 +182,8 @@ impl Worker {
             self.lifo.store(new, Ordering::Release);
             old
         };
-        // While the door is shut nobody else takes what is there.
+        // While the door is shut nobody else takes what is there, and whoever opens it waits until
+        // this is over. Release: a thief that is let in later reads this store by its swap.
         if self.alone
             && let Some(old) = self.solo.alone(replace)
         {
