@@ -143,6 +143,8 @@ static int dies(const char *what) {
     } else if (!strcmp(what, "kill")) {
         pthread_join(start(kills, (void *)SIGKILL), NULL);
     } else if (!strcmp(what, "kill-int")) {
+        /* Whoever started this may have had it ignored. */
+        signal(SIGINT, SIG_DFL);
         pthread_join(start(kills, (void *)SIGINT), NULL);
     } else if (!strcmp(what, "overflow")) {
         pthread_join(start(overflows, NULL), NULL);
