@@ -1,9 +1,9 @@
 //! Tasks that do nothing but yield: what a trip through the run queue costs.
 //!
 //! With two tasks everything stays in the cache; with a hundred, their stacks do not fit the
-//! first level; with a hundred thousand, or ten thousand in a quick run, no cache near the CPU holds
-//! them, and what counts is how many misses are under way at once. On several workers it is wall time over all yields, so perfect scaling
-//! would divide it by the number of workers.
+//! first level; with a hundred thousand, or ten thousand in a quick run, they are in no cache near
+//! the CPU, and what counts is how many misses are under way at once. On several workers it is wall
+//! time over all yields, so perfect scaling would divide it by the number of workers.
 
 use super::{Case, Scale, Variant, grid};
 
