@@ -35,7 +35,8 @@ unsafe extern "C" {
     ) -> *mut libc::hostent;
 }
 
-/// Runs `call`, and tells whether somebody beside it ran meanwhile.
+/// Runs `call`, which takes far longer than the steps of those beside it, also on a busy machine, and
+/// tells whether somebody made some meanwhile.
 fn beside<R>(coroutine: bool, call: impl FnOnce() -> R) -> (R, bool) {
     let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let partner = aside(coroutine, {
@@ -63,11 +64,11 @@ fn commands() {
         let mut lines = Vec::new();
         // SAFETY: C strings, live places, children of our own.
         unsafe {
-            let sleep = c"sleep 0.1; exit 3".as_ptr();
+            let sleep = c"sleep 0.5; exit 3".as_ptr();
             let (status, ran) = beside(coroutine, || libc::system(sleep));
             lines.push(format!("system {status:#x} {ran}"));
             lines.push(format!("a shell: {}", libc::system(null()) != 0));
-            let said = c"sleep 0.05; echo said; sleep 0.1; exit 4".as_ptr();
+            let said = c"sleep 0.3; echo said; sleep 0.3; exit 4".as_ptr();
             let ((line, status), ran) = beside(coroutine, || {
                 let stream = libc::popen(said, c"r".as_ptr());
                 let mut place = [0; 16];
@@ -152,7 +153,7 @@ fn any_child() {
                 unsafe {
                     let child = libc::fork();
                     if child == 0 {
-                        libc::usleep(100_000);
+                        libc::usleep(500_000);
                         libc::_exit(9);
                     }
                     let mut status = 0;
@@ -282,7 +283,7 @@ fn input_and_output_of_its_own() {
 fn shared_objects_by_their_callers_paths() {
     const OUTER: &str = "#include <dlfcn.h>
         #include <unistd.h>
-        __attribute__((constructor)) static void slow(void) { usleep(50000); }
+        __attribute__((constructor)) static void slow(void) { usleep(500000); }
         void *inner(void) {
             /* Volatile, so that it returns to this object. */
             void *volatile object = dlopen(\"libforms_inner.so\", RTLD_NOW);

@@ -13,6 +13,8 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use util::{Lines, a_moment, aside, recv, tcp_pair, told, twins};
@@ -373,6 +375,8 @@ fn an_epoll_instance_of_the_programs_own() {
 fn parts_and_messages() {
     twins(|coroutine| {
         let (ours, theirs) = tcp_pair();
+        let was_read = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&was_read);
         let partner = aside(coroutine, move || {
             a_moment();
             let (one, two) = (*b"hello ", *b"world");
@@ -384,6 +388,7 @@ fn parts_and_messages() {
             // SAFETY: live parts; all-zero is a message without anything.
             unsafe {
                 let written = libc::writev(theirs.as_raw_fd(), parts.as_ptr(), 3);
+                util::yield_until(|| seen.load(Ordering::Acquire));
                 a_moment();
                 let mut message: libc::msghdr = std::mem::zeroed();
                 message.msg_iov = parts.as_ptr().cast_mut();
@@ -399,6 +404,7 @@ fn parts_and_messages() {
         // SAFETY: live parts; all-zero is a message without anything.
         let (read, received) = unsafe {
             let read = libc::readv(ours.as_raw_fd(), parts.as_ptr(), 2);
+            was_read.store(true, Ordering::Release);
             let mut message: libc::msghdr = std::mem::zeroed();
             message.msg_iov = parts.as_mut_ptr();
             message.msg_iovlen = 2;

@@ -120,7 +120,7 @@ pub(crate) fn told(name: &str, result: isize) -> String {
 /// Gives the partner time to do what comes first. Nothing depends on it but that the interesting
 /// case is the one that is met.
 pub(crate) fn a_moment() {
-    thread::sleep(Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(100));
 }
 
 pub(crate) fn recv(fd: c_int, len: usize, flags: c_int) -> (isize, Vec<u8>) {
