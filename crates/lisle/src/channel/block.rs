@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use lisle_rt::{Ended, ShortGuard, Waiting};
 
-use super::chan::{Chan, Failed, Inner, Received, Registered, Sent};
+use super::bounded::{Inner, Received, Sent};
+use super::chan::{Chan, Failed, Kind, Registered, Waiters};
+use super::unbounded::Looked;
 use crate::waiters::{Record, Wait, Whom};
 
 impl<T> Chan<T> {
@@ -13,27 +15,25 @@ impl<T> Chan<T> {
     #[inline]
     pub(super) fn send(&self, value: T, until: Option<Instant>) -> Result<(), (T, Failed)> {
         let mut slot = Some(value);
-        loop {
-            let mut inner = self.lock();
-            let failed = match inner.send(&mut slot, None) {
-                Sent::Done(whom) => {
-                    drop(inner);
-                    whom.wake();
-                    return Ok(());
-                }
-                Sent::Full => return self.wait_to_send(inner, slot, until),
-                Sent::Disconnected => Failed::Disconnected,
-                Sent::WantsBlock => {
-                    drop(inner);
-                    match self.try_send(&mut slot) {
-                        Ok(()) => return Ok(()),
-                        Err(Failed::Now) => continue,
-                        Err(failed) => failed,
+        let failed = match &self.kind {
+            Kind::Bounded(chan) => {
+                let mut inner = chan.lock();
+                match inner.send(&mut slot) {
+                    Sent::Done(whom) => {
+                        drop(inner);
+                        whom.wake();
+                        return Ok(());
                     }
+                    Sent::Full => return self.wait_to_send(inner, slot, until),
+                    Sent::Disconnected => Failed::Disconnected,
                 }
-            };
-            return Err((slot.expect("it was not sent"), failed));
-        }
+            }
+            Kind::Unbounded(chan) => match chan.try_send(&mut slot) {
+                Ok(()) => return Ok(()),
+                Err(failed) => failed,
+            },
+        };
+        Err((slot.expect("it was not sent"), failed))
     }
 
     /// Waits for a receiver or for room. A coroutine begins to under the hold of the lock under
@@ -84,20 +84,28 @@ impl<T> Chan<T> {
     /// Receives.
     #[inline]
     pub(super) fn recv(&self, until: Option<Instant>) -> Result<T, Failed> {
-        let mut inner = self.lock();
-        match inner.recv(None) {
-            Received::Empty => self.wait_to_recv(inner, until),
-            received => {
-                drop(inner);
-                received.finish()
+        match &self.kind {
+            Kind::Bounded(chan) => {
+                let mut inner = chan.lock();
+                match inner.recv() {
+                    Received::Empty => self.wait_to_recv(inner, until),
+                    received => {
+                        drop(inner);
+                        received.finish()
+                    }
+                }
             }
+            Kind::Unbounded(chan) => match chan.look() {
+                Looked::Done(result) => result,
+                Looked::Empty(sending) => self.wait_to_recv(sending, until),
+            },
         }
     }
 
     /// Waits for a value, as [`wait_to_send`](Self::wait_to_send) does for room.
-    fn wait_to_recv(
+    fn wait_to_recv<W: Waiters>(
         &self,
-        mut inner: ShortGuard<'_, Inner<T>>,
+        mut inner: ShortGuard<'_, W>,
         until: Option<Instant>,
     ) -> Result<T, Failed> {
         let slot = UnsafeCell::new(None);
@@ -109,7 +117,7 @@ impl<T> Chan<T> {
         // SAFETY: as above; whom it was to wake before was nobody.
         let begun = Waiting::begin_suspension().inspect(|waiting| unsafe {
             wait.set_whom(Whom::Waiting(waiting.waker()));
-            inner.receivers.push(&record, &wait, 0, slot.get().cast());
+            inner.receivers().push(&record, &wait, 0, slot.get().cast());
         });
         drop(inner);
         let mut result = match begun {

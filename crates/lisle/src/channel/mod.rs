@@ -42,21 +42,25 @@
 //! than in crossbeam-channel, whose errors for `send` and `recv` know one reason.
 
 mod block;
+mod blocks;
+mod bounded;
 pub(crate) mod chan;
 mod clock;
 mod error;
 mod future;
 mod iter;
 mod receiver;
+mod returned;
 mod sender;
-mod store;
+mod unbounded;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chan::Chan;
+use bounded::Bounded;
+use chan::{Chan, Kind};
 use clock::Clock;
-use store::Store;
+use unbounded::Unbounded;
 
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
@@ -81,7 +85,7 @@ pub use sender::Sender;
 /// # Panics
 /// If so many values do not fit in the address space.
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    with(Store::bounded(capacity))
+    with(Kind::Bounded(Bounded::new(capacity)))
 }
 
 /// A channel that holds nothing: a send waits until its value is received.
@@ -105,11 +109,11 @@ pub fn rendezvous<T>() -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(receiver.len(), 1000);
 /// ```
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    with(Store::unbounded())
+    with(Kind::Unbounded(Box::new(Unbounded::new())))
 }
 
-fn with<T>(store: Store<T>) -> (Sender<T>, Receiver<T>) {
-    let chan = Arc::new(Chan::new(store));
+fn with<T>(kind: Kind<T>) -> (Sender<T>, Receiver<T>) {
+    let chan = Arc::new(Chan::new(kind));
     (Sender::new(Arc::clone(&chan)), Receiver::new(Source::Chan(chan)))
 }
 
