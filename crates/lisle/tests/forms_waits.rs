@@ -498,22 +498,26 @@ fn locks_on_parts_of_files() {
         let fd = util::open(&path, libc::O_CREAT | libc::O_RDWR);
         let mut lines = Vec::new();
         let (told_us, tell) = pipe();
+        let (told_it, tell_it) = pipe();
         // SAFETY: descriptors of our own; the child calls what children may.
         unsafe {
             // Locks are a process's, so another one has it.
             let child = libc::fork();
             if child == 0 {
+                let mut byte = 0_u8;
                 libc::lockf(fd, libc::F_LOCK, 0);
                 write(tell, b"x");
+                libc::read(told_it, (&raw mut byte).cast(), 1);
                 libc::usleep(50_000);
                 libc::_exit(0);
             }
             let mut byte = 0_u8;
             libc::read(told_us, (&raw mut byte).cast(), 1);
             lines.push(told("F_TLOCK", libc::lockf(fd, libc::F_TLOCK, 0) as isize));
+            write(tell_it, b"x");
             lines.push(told("F_LOCK", libc::lockf(fd, libc::F_LOCK, 0) as isize));
             libc::waitpid(child, null_mut(), 0);
-            for fd in [fd, told_us, tell] {
+            for fd in [fd, told_us, tell, told_it, tell_it] {
                 libc::close(fd);
             }
         }

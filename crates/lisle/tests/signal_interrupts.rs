@@ -416,11 +416,15 @@ fn waits_for_what_others_send() {
         let target = Arc::new(Target::default());
         let theirs = Arc::clone(&target);
         let partner = util::aside(coroutine, move || {
-            let thread = theirs.thread();
-            for signal in [SIGUSR2, 45, SIGUSR1, SIGUSR1] {
+            let (thread, before) = (theirs.thread(), counted());
+            for signal in [SIGUSR2, 45, SIGUSR1] {
                 a_moment();
                 assert_eq!(pthread_kill(thread, signal), 0);
             }
+            // Two of one kind at once would be one.
+            yield_until(|| counted() > before);
+            a_moment();
+            assert_eq!(pthread_kill(thread, SIGUSR1), 0);
         });
         target.here();
         let mut lines = Lines::new();
