@@ -90,7 +90,12 @@ fn everything_sent_is_received_once() {
                 })
             }));
             sends.into_iter().for_each(Actor::join);
-            let mut all = Vec::from_iter(got.into_iter().flat_map(|got| got.join().unwrap()));
+            let got = Vec::from_iter(got.into_iter().map(|got| got.join().unwrap()));
+            // What a receiver has of one sender is in its order.
+            for (one, own) in got.iter().flat_map(|one| (0..senders).map(move |own| (one, own))) {
+                assert!(one.iter().filter(|item| *item / each == own).is_sorted());
+            }
+            let mut all = got.concat();
             all.sort_unstable();
             assert!(all.iter().copied().eq(0..senders * each));
         }

@@ -35,8 +35,8 @@ unsafe extern "C" {
     ) -> *mut libc::hostent;
 }
 
-/// Runs `call`, which takes far longer than the steps of those beside it, also on a busy machine, and
-/// tells whether somebody made some meanwhile.
+/// Runs `call`, which takes far longer than the steps of those beside it, also on a busy machine,
+/// and tells whether somebody made some meanwhile.
 fn beside<R>(coroutine: bool, call: impl FnOnce() -> R) -> (R, bool) {
     let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let partner = aside(coroutine, {

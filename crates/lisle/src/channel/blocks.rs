@@ -8,11 +8,12 @@
 //! ```
 //!
 //! The ends share no count: whoever reads knows from elsewhere that a value is there. A block that
-//! has been read becomes the [`Spare`] one, which the writer takes, so that a queue in use allocates
-//! nothing; and nothing here does under a lock: blocks come from outside and are given back to it.
+//! has been read becomes the spare one ([`Joint`]), which the writer takes, so that a queue in use
+//! allocates nothing; and nothing here does under a lock: blocks come from outside and are given
+//! back to it.
 //!
-//! Rejected: a `VecDeque`. When it is full it allocates and copies all of its values, with everybody
-//! else spinning for the lock.
+//! Rejected: a `VecDeque`. When it is full it allocates and copies all of its values, with
+//! everybody else spinning for the lock.
 
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
@@ -213,8 +214,8 @@ impl<T> Drop for Remains<T> {
                 let joint = Joint::new();
                 while self.0.len > 0 {
                     self.0.len -= 1;
-                    // SAFETY: by the contract of `take` they are there, as is the first block: of the
-                    // joint nothing is asked but to take in what was read.
+                    // SAFETY: by the contract of `take` they are there, as is the first block, so
+                    // that the joint has nothing to do but take in what was read.
                     drop(unsafe { self.0.reader.pop(&joint) });
                 }
             }

@@ -11,8 +11,8 @@
 //! goes to the one that has waited longest, nobody is woken in vain, and a rendezvous is the same
 //! with room for nothing.
 //!
-//! Under the lock nothing is allocated, freed or dropped, and nobody is woken: what is to be done is
-//! returned, and done after the lock was given back.
+//! Under the lock nothing is allocated, freed or dropped, and nobody is woken: what is to be done
+//! is returned, and done after the lock was given back.
 //!
 //! While a receiver waits that could be claimed the channel is empty; while a sender does, it is
 //! full. Both may wait at once if they are cases of one choice, which does not pair with itself.

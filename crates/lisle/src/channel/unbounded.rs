@@ -2,9 +2,9 @@
 //! each.
 //!
 //! ```text
-//!   senders ->  back: lock [ writer, receivers that wait ], sent
-//!                       blocks of values
-//!               front: lock [ reader ], received, seen           -> receivers
+//!   senders ->  back lock:  the writer, receivers that wait; sent
+//!                       [ blocks of values ]
+//!               front lock: the reader; received, seen             -> receivers
 //! ```
 //!
 //! A value is there exactly if more were sent than received. Both are counts that only grow, each
@@ -20,8 +20,8 @@
 //! 2. *While a receiver waits that could be claimed the channel is empty.* Receivers begin to wait
 //!    under the back lock, under which nothing is sent, having seen there that as many were
 //!    received as sent. Whoever sends claims one that waits before it would write.
-//! 3. *Nobody waits for what is there*, by the same: a value comes before, and is seen, or after, and
-//!    finds who waits.
+//! 3. *Nobody waits for what is there*, by the same: a value comes before, and is seen, or after,
+//!    and finds who waits.
 //! 4. *Nobody is told wrongly that the channel is empty.* `received` never overtakes `sent`. It is
 //!    read first: if the two are equal then, nothing was there when `sent` was read.
 //!
@@ -44,10 +44,12 @@ use crate::waiters::{Queue, Record, Wait, Whom};
 /// See the module. The ends are apart, or those at one would slow those at the other.
 #[repr(C)]
 pub(super) struct Unbounded<T> {
+    /// The back lock.
     sending: ShortLock<Sending<T>>,
     /// Values that were ever sent. Stored under `sending`.
     sent: AtomicUsize,
     _apart: [u8; APART],
+    /// The front lock.
     receiving: ShortLock<Reader<T>>,
     /// Values that were ever received. Stored under `receiving`.
     received: AtomicUsize,
