@@ -78,11 +78,13 @@ fn those_who_compute_advance_evenly() {
         lisle::sleep(Duration::from_millis(6500));
         stop.store(true, Relaxed);
         all.into_iter().for_each(|one| one.join().unwrap());
-        let counts: Vec<_> = counts.iter().map(|count| count.load(Relaxed)).collect();
-        let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-        println!("{least} to {most}, {} preemptions", lisle::runtime::metrics().preemptions);
-        // How even OS threads are is the kernel's business, and the machine may be busy.
-        let enough = if util::threads() { *least > 0 } else { *least * 8 > *most };
+        let mut counts: Vec<_> = counts.iter().map(|count| count.load(Relaxed)).collect();
+        counts.sort_unstable();
+        let (few, many) = (counts[MANY / 10], counts[MANY - 1 - MANY / 10]);
+        println!("{few} to {many}, {} preemptions", lisle::runtime::metrics().preemptions);
+        // A busy machine may hold up the monitor, and make a few turns long. How even OS threads
+        // are is the kernel's business.
+        let enough = counts[0] > 0 && (util::threads() || few * 4 > many);
         assert!(enough, "{counts:?}");
     })
     .expect_return();
