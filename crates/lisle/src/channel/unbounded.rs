@@ -28,8 +28,8 @@
 //! A receiver takes one lock: the front one if there is a value, else the back one. Nobody holds
 //! both. Under either nothing is allocated, freed or dropped, and nobody is woken.
 //!
-//! Rejected: the same for a bounded channel. There senders wait for receivers, too, so that each
-//! end would have to look at the other one's waiters.
+//! Nobody waits to send, which makes it simple; see [`bounded`](super::bounded) for what a bound
+//! costs.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
