@@ -262,6 +262,7 @@ impl WaitWord {
         Ticket(self.load().epoch())
     }
 
+    #[inline]
     fn load(&self) -> Packed {
         Packed(self.word.load(Relaxed))
     }

@@ -365,6 +365,7 @@ impl Task {
     }
 
     /// To be called by a carrier before it switches to the coroutine.
+    #[inline]
     pub(crate) fn set_carrier(&self, carrier: &Carrier) {
         self.carrier.store(ptr::from_ref(carrier).cast_mut(), Ordering::Relaxed);
     }
