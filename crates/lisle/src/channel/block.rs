@@ -1,4 +1,7 @@
 //! Sending and receiving that wait, by coroutines and OS threads.
+//!
+//! What is done without waiting is inlined where it is called, by order, since compilers are of
+//! two minds about code of this size; what is done while somebody waits is not.
 
 use std::cell::UnsafeCell;
 use std::time::Instant;
@@ -38,6 +41,7 @@ impl<T> Chan<T> {
 
     /// Waits for a receiver or for room. A coroutine begins to under the hold of the lock under
     /// which it saw that it has to, which is `inner`.
+    #[inline(never)]
     fn wait_to_send(
         &self,
         mut inner: ShortGuard<'_, Inner<T>>,
@@ -56,17 +60,34 @@ impl<T> Chan<T> {
             inner.senders.push(&record, &wait, 0, slot.get().cast());
         });
         drop(inner);
-        let mut result = match begun {
+        let result = match begun {
             Some(waiting) => wait_out(waiting, remove, until),
             None => wait_once(&wait, register, remove, until),
         };
+        match result {
+            // A partner has ended the wait.
+            Ok(Registered::Waits) => sent(slot.into_inner()),
+            result => self.send_again(slot.into_inner(), result, until),
+        }
+    }
+
+    /// Goes on after a wait that no partner has ended, and of which nothing is in the queue.
+    #[cold]
+    fn send_again(
+        &self,
+        slot: Option<T>,
+        mut result: Result<Registered, Failed>,
+        until: Option<Instant>,
+    ) -> Result<(), (T, Failed)> {
+        let slot = UnsafeCell::new(slot);
+        let (wait, record) = (Wait::single(), Record::new());
+        // SAFETY: they stay here until the wait is over.
+        let register = || unsafe { self.register_send(&record, &wait, 0, &slot) };
+        // SAFETY: it is in this channel's queue, or in none.
+        let remove = || unsafe { self.unregister_send(&record) };
         loop {
             let failed = match result {
-                Ok(Registered::Waits) => {
-                    // A partner has ended the wait.
-                    let left = slot.into_inner();
-                    return left.map_or(Ok(()), |value| Err((value, Failed::Disconnected)));
-                }
+                Ok(Registered::Waits) => return sent(slot.into_inner()),
                 // SAFETY: it is in no queue, so the slot is ours alone.
                 Ok(Registered::Ready) => match self.try_send(unsafe { &mut *slot.get() }) {
                     Ok(()) => return Ok(()),
@@ -103,6 +124,7 @@ impl<T> Chan<T> {
     }
 
     /// Waits for a value, as [`wait_to_send`](Self::wait_to_send) does for room.
+    #[inline(never)]
     fn wait_to_recv<W: Waiters>(
         &self,
         mut inner: ShortGuard<'_, W>,
@@ -120,13 +142,32 @@ impl<T> Chan<T> {
             inner.receivers().push(&record, &wait, 0, slot.get().cast());
         });
         drop(inner);
-        let mut result = match begun {
+        let result = match begun {
             Some(waiting) => wait_out(waiting, remove, until),
             None => wait_once(&wait, register, remove, until),
         };
+        match result {
+            // A partner has ended the wait.
+            Ok(Registered::Waits) => slot.into_inner().ok_or(Failed::Disconnected),
+            result => self.recv_again(result, until),
+        }
+    }
+
+    /// As [`send_again`](Self::send_again).
+    #[cold]
+    fn recv_again(
+        &self,
+        mut result: Result<Registered, Failed>,
+        until: Option<Instant>,
+    ) -> Result<T, Failed> {
+        let slot = UnsafeCell::new(None);
+        let (wait, record) = (Wait::single(), Record::new());
+        // SAFETY: they stay here until the wait is over.
+        let register = || unsafe { self.register_recv(&record, &wait, 0, &slot) };
+        // SAFETY: it is in this channel's queue, or in none.
+        let remove = || unsafe { self.unregister_recv(&record) };
         loop {
             match result {
-                // A partner has ended the wait.
                 Ok(Registered::Waits) => return slot.into_inner().ok_or(Failed::Disconnected),
                 Ok(Registered::Ready) => match self.try_recv() {
                     Err(Failed::Now) => {}
@@ -138,6 +179,12 @@ impl<T> Chan<T> {
             result = wait_once(&wait, register, remove, until);
         }
     }
+}
+
+/// What sending came to if a partner has ended the wait; `left` is what is in the slot then.
+#[inline]
+fn sent<T>(left: Option<T>) -> Result<(), (T, Failed)> {
+    left.map_or(Ok(()), |value| Err((value, Failed::Disconnected)))
 }
 
 /// Waits in one queue: `Waits` if a partner has ended the wait, `Ready` if there was none.

@@ -75,7 +75,7 @@ pub(super) enum Received<T> {
 
 impl<T> Received<T> {
     /// What is to be done after the lock was given back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(self) -> Result<T, Failed> {
         match self {
             Received::Done(value, whom, freed) => {
@@ -91,7 +91,7 @@ impl<T> Received<T> {
 
 impl<T> Inner<T> {
     /// Sends what is in the slot, if it need not wait.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, slot: &mut Option<T>) -> Sent {
         if !self.open {
             return Sent::Disconnected;
@@ -110,7 +110,7 @@ impl<T> Inner<T> {
     }
 
     /// Receives, if it need not wait.
-    #[inline]
+    #[inline(always)]
     pub(super) fn recv(&mut self) -> Received<T> {
         if !self.returned.is_empty() {
             return self.recv_returned();

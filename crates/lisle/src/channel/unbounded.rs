@@ -141,7 +141,7 @@ impl<T> Unbounded<T> {
     }
 
     /// Receives, if it need not wait.
-    #[inline]
+    #[inline(always)]
     pub(super) fn look(&self) -> Looked<'_, T> {
         loop {
             if self.has_returned.load(Ordering::Relaxed)
@@ -167,7 +167,7 @@ impl<T> Unbounded<T> {
     }
 
     /// Whether as many were received as sent, a moment ago.
-    #[inline]
+    #[inline(always)]
     fn looks_empty(&self) -> bool {
         let received = self.received.load(Ordering::Relaxed);
         received == self.seen.load(Ordering::Relaxed)
@@ -181,7 +181,7 @@ impl<T> Unbounded<T> {
             && self.received.load(Ordering::Relaxed) == self.sent.load(Ordering::Relaxed)
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&self) -> Option<T> {
         let mut reader = self.receiving.lock();
         let received = self.received.load(Ordering::Relaxed);
