@@ -7,8 +7,8 @@
 //!
 //! See [`waiters`](crate::waiters) for how a wait ends.
 //!
-//! Rejected: queues without locks (crossbeam's). They cannot hand over directly: whoever is woken
-//! competes with whoever comes by.
+//! Rejected: queues without locks (crossbeam's). They are faster where many threads send at once,
+//! and cannot hand over directly: whoever is woken competes with whoever comes by.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -42,6 +42,17 @@ use super::returned::Returned;
 use crate::waiters::{Queue, Record, Wait, Whom};
 
 /// See the module. The ends are apart, or those at one would slow those at the other.
+///
+/// | word         | values                            | stored under, and how          |
+/// |--------------|-----------------------------------|--------------------------------|
+/// | sent         | only grows                        | the back lock, Release         |
+/// | received     | only grows, never above sent      | the front lock, Relaxed        |
+/// | seen         | a sent of earlier, never below    | the front lock, Relaxed        |
+/// |              | received                          |                                |
+/// | has_returned | whether `returned` has values     | the back lock, Relaxed         |
+///
+/// Values come with `sent` alone, which is loaded Acquire where they are taken. Of the others an
+/// older value only leads to a look under a lock.
 #[repr(C)]
 pub(super) struct Unbounded<T> {
     /// The back lock.
